@@ -1,0 +1,123 @@
+/**
+ * Where flannel keeps its state, reduced to what netctl needs of etcd.
+ *
+ * Two implementations obey one contract (`test/contract/store.ts`): etcd v3 (gRPC, flannel >= v0.18.0) and
+ * etcd v2 (HTTP, flannel <= v0.17.0). The two stores of one etcd server are disjoint.
+ * Every method ends within the store's deadline; errors are `Unreachable`, `Conflict`, `ChangeFailed`,
+ * `InvalidInput` of `errors.ts` and name the endpoint.
+ */
+export type Api = 'v2' | 'v3';
+
+/** A revision (v3) or index (v2), decimal. Opaque: compare for equality, hand back to `put`, `delete`, `watch`. */
+export type Revision = string;
+
+export interface Entry {
+  readonly key: string;
+  /** Exactly the stored bytes; they need not be UTF-8. */
+  readonly value: Uint8Array;
+  /** Revision of the last change: the guard of the next write. */
+  readonly revision: Revision;
+  readonly createdRevision: Revision;
+  /** No TTL at all: v3 key without a lease, v2 key without expiration. */
+  readonly permanent: boolean;
+  /** v3 lease id as etcdctl prints it (lower-case hex), absent when permanent and always absent on v2. */
+  readonly leaseId?: string;
+  /** Remaining seconds. v2 tells at once; on v3 ask `ttls`. Absent when permanent or not asked. */
+  readonly ttlSeconds?: number;
+}
+
+/** All keys that start with a text, as of one revision. */
+export interface Snapshot {
+  readonly api: Api;
+  /** v3: the cluster's id, hex; v2: the X-Etcd-Cluster-Id header. */
+  readonly clusterId: string;
+  readonly revision: Revision;
+  /** The endpoint that answered. */
+  readonly endpoint: string;
+  /** In byte order of their keys. */
+  readonly entries: readonly Entry[];
+}
+
+export interface Write {
+  readonly key: string;
+  readonly value: Uint8Array;
+  /** Seconds until it expires (v3: under a newly granted lease), `'keep'` to leave TTL or lease as it is, absent for none. */
+  readonly ttlSeconds?: number | 'keep';
+}
+
+/** What a write was guarded by: the revision that was read, or that there was no such key. */
+export type Expected = Revision | 'absent';
+
+export type WatchEvent =
+  | { readonly type: 'put'; readonly entry: Entry }
+  | { readonly type: 'delete'; readonly key: string; readonly revision: Revision };
+
+/**
+ * `events`: changes in order, none lost and none twice since the revision of the batch before.
+ * `reset`: history was compacted away; the whole state anew, replaces all that is known.
+ */
+export type WatchBatch =
+  | { readonly type: 'events'; readonly revision: Revision; readonly events: readonly WatchEvent[] }
+  | { readonly type: 'reset'; readonly snapshot: Snapshot };
+
+/** What a watcher is told about the connection, for the person who looks on. */
+export interface WatchNotice {
+  readonly kind: 'lost' | 'back' | 'compacted';
+  readonly message: string;
+}
+
+/** An etcd lease (v3 only). */
+export interface EtcdLease {
+  readonly id: string;
+  readonly grantedSeconds: number;
+  readonly ttlSeconds: number;
+  readonly keys: readonly string[];
+}
+
+export interface EndpointStatus {
+  readonly endpoint: string;
+  readonly reachable: boolean;
+  readonly version?: string;
+  readonly memberId?: string;
+  readonly leaderId?: string;
+  readonly dbSizeBytes?: number;
+  readonly alarms: readonly string[];
+  readonly error?: string;
+}
+
+export interface Store {
+  readonly api: Api;
+  /** Every key that starts with `prefix` (a text prefix, as in `etcdctl get --prefix`), at one revision. */
+  snapshot(prefix: string): Promise<Snapshot>;
+  get(key: string): Promise<{ readonly revision: Revision; readonly entry: Entry | undefined }>;
+  /** Remaining seconds by key. A permanent entry or one whose lease is gone has no place in the map. Pipelined. */
+  ttls(entries: readonly Entry[], signal?: AbortSignal): Promise<ReadonlyMap<string, number>>;
+  /**
+   * Writes if and only if the key is still as expected, else `Conflict`. Never repeated when the outcome is
+   * unknown: the key is read again, and the answer is what was found (or `ChangeFailed` when that fails too).
+   */
+  put(write: Write, expected: Expected): Promise<Entry>;
+  delete(key: string, expected: Revision): Promise<void>;
+  /** Changes after `from`. Reconnects by itself, fails over, survives compaction; ends when `signal` aborts. */
+  watch(
+    prefix: string,
+    options: { readonly from: Revision; readonly signal: AbortSignal; readonly notice?: (notice: WatchNotice) => void },
+  ): AsyncIterable<WatchBatch>;
+  /** Every etcd lease with what hangs on it; empty on v2. One request a lease, pipelined. */
+  leases(signal?: AbortSignal): Promise<readonly EtcdLease[]>;
+  /** One answer per configured endpoint, asked at once; a dead one is an answer, not an error. */
+  status(): Promise<readonly EndpointStatus[]>;
+  close(): void;
+}
+
+/** How to reach etcd. Certificates and password are contents, not paths. */
+export interface StoreOptions {
+  /** http:// or https:// addresses, without a path; all of one scheme. */
+  readonly endpoints: readonly [string, ...string[]];
+  readonly ca?: Uint8Array;
+  readonly cert?: Uint8Array;
+  readonly key?: Uint8Array;
+  readonly user?: { readonly name: string; readonly password: string };
+  /** Deadline of one request. */
+  readonly timeoutMs: number;
+}
