@@ -1,4 +1,8 @@
+import { chunks } from './chunks';
+import { plural } from './count';
+import { csvLine } from './csv';
 import type { OutputFormat, Screen } from './format';
+import { safeJson, safeText } from './safe-text';
 import type { Tone } from './style';
 
 export interface Cell {
@@ -6,11 +10,11 @@ export interface Cell {
   readonly tone?: Tone;
 }
 
-/** `cell` and `csv` are pure: a big table calls them twice a row instead of holding every text. */
+/** `cell` and `csv` are pure: a table calls them twice a row instead of holding every text. */
 export interface Column<T> {
   /** Upper case, as kubectl has it: `SUBNET`. */
   readonly header: string;
-  /** `null` and `undefined` print as `-`. The text may be untrusted: the renderer makes it harmless. */
+  /** Nothing (`null`, `undefined`, `''`) prints as `-`. The text may be untrusted: the renderer makes it harmless. */
   readonly cell: (row: T) => string | number | null | undefined | Cell;
   /** The raw value for csv. Default: the cell's text, and nothing for null. */
   readonly csv?: (row: T) => string | number | null;
@@ -19,7 +23,7 @@ export interface Column<T> {
   readonly wideOnly?: boolean;
   /** On a terminal that is too narrow the columns with the highest number go first; absent: never dropped. */
   readonly drop?: number;
-  /** May be cut with `…` when dropping was not enough. */
+  /** May be cut with `…`, down to its header or 8 cells, when dropping was not enough. */
   readonly shrink?: boolean;
 }
 
@@ -35,17 +39,102 @@ export interface ListView<T> {
 
 /** Chunks of text, each ending in `\n`. */
 export interface RenderedList extends Iterable<string> {
-  /** Headers of the columns that the terminal had no room for. */
+  /** Headers of the columns that the terminal had no room for; `hiddenColumnsNote` makes a sentence of them. */
   readonly hidden: readonly string[];
 }
 
-/** Rows as text: `for (const chunk of await renderList(...)) await write(chunk)`. */
+/**
+ * Rows as text: `for (const chunk of await renderList(...)) await write(chunk)`. It can be iterated once.
+ * `rows` stand in `items` of JSON and YAML as they are; `extra` are further keys of that document.
+ */
 export async function renderList<T>(
-  _rows: readonly T[],
-  _view: ListView<T>,
-  _format: OutputFormat,
-  _screen: Screen,
-  _extra?: Readonly<Record<string, unknown>>,
+  rows: readonly T[],
+  view: ListView<T>,
+  format: OutputFormat,
+  screen: Screen,
+  extra: Readonly<Record<string, unknown>> = {},
 ): Promise<RenderedList> {
-  throw new Error('lands in a few minutes');
+  switch (format) {
+    case 'table':
+    case 'wide': {
+      if (rows.length === 0) return rendered([`${safeText(view.empty)}\n`]);
+      const { renderTable } = await import('./table');
+      const table = await renderTable(rows, view.columns, screen, { wide: format === 'wide' });
+      return rendered(table.lines, table.hidden);
+    }
+    case 'json':
+      return rendered(jsonLines(rows, view, extra));
+    case 'yaml': {
+      const { toYaml, toYamlItem } = await import('./yaml');
+      const head = toYaml(headOf(view, extra));
+      return rendered(yamlLines(rows, head, toYamlItem));
+    }
+    case 'csv':
+      return rendered(csvLines(rows, view));
+    case 'name':
+      return rendered(nameLines(rows, view));
+    default:
+      return format satisfies never;
+  }
+}
+
+/** `3 columns hidden (MAC, VNI, NODE): widen the terminal or use -o wide`, or nothing. */
+export function hiddenColumnsNote(hidden: readonly string[]): string | undefined {
+  if (hidden.length === 0) return undefined;
+  return `${plural(hidden.length, 'column')} hidden (${hidden.join(', ')}): widen the terminal or use -o wide`;
+}
+
+function rendered(lines: Iterable<string>, hidden: readonly string[] = []): RenderedList {
+  return { hidden, [Symbol.iterator]: () => chunks(lines) };
+}
+
+function headOf<T>(view: ListView<T>, extra: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { apiVersion: _apiVersion, kind: _kind, items: _items, ...others } = extra;
+  return { apiVersion: 'netctl/v1', kind: view.kind, ...others };
+}
+
+/** The bytes of `safeJson({apiVersion, kind, ...extra, items: rows}, 2)`, some rows at a time. */
+function* jsonLines<T>(
+  rows: readonly T[],
+  view: ListView<T>,
+  extra: Readonly<Record<string, unknown>>,
+): Generator<string> {
+  const head = safeJson(headOf(view, extra), 2).slice(0, -'\n}'.length);
+  if (rows.length === 0) {
+    yield `${head},\n  "items": []\n}\n`;
+    return;
+  }
+  yield `${head},\n  "items": [\n`;
+  const rowsAtOnce = 64;
+  for (let start = 0; start < rows.length; start += rowsAtOnce) {
+    const array = safeJson(rows.slice(start, start + rowsAtOnce), 2);
+    const items = array.slice('[\n'.length, -'\n]'.length).replaceAll('\n', '\n  ');
+    yield `  ${items}${start + rowsAtOnce < rows.length ? ',' : ''}\n`;
+  }
+  yield '  ]\n}\n';
+}
+
+function* yamlLines<T>(
+  rows: readonly T[],
+  head: string,
+  toYamlItem: (value: unknown, indent: number) => string,
+): Generator<string> {
+  yield head;
+  yield rows.length === 0 ? 'items: []\n' : 'items:\n';
+  for (const row of rows) yield toYamlItem(row, 2);
+}
+
+function* csvLines<T>(rows: readonly T[], view: ListView<T>): Generator<string> {
+  yield csvLine(view.columns.map((column) => column.header));
+  for (const row of rows) yield csvLine(view.columns.map((column) => csvValue(row, column)));
+}
+
+function csvValue<T>(row: T, column: Column<T>): string | number | null {
+  if (column.csv !== undefined) return column.csv(row);
+  const value = column.cell(row);
+  return typeof value === 'object' && value !== null ? value.text : (value ?? null);
+}
+
+function* nameLines<T>(rows: readonly T[], view: ListView<T>): Generator<string> {
+  for (const row of rows) yield `${safeText(view.name(row))}\n`;
 }

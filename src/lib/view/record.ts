@@ -1,7 +1,13 @@
+import { chunks } from './chunks';
+import { csvLine } from './csv';
 import type { OutputFormat, Screen } from './format';
 import type { Cell } from './list';
+import { safeJson, safeText } from './safe-text';
+import { styler } from './style';
+import { textWidthFor } from './text-width';
+import { wrap } from './wrap';
 
-/** A label with its value (`null` prints as `-`), or a line of its own. */
+/** A label with its value (nothing prints as `-`), or a line of its own. */
 export type RecordLine = readonly [label: string, value: string | number | Cell | null] | string;
 
 export interface Section<T> {
@@ -17,12 +23,100 @@ export interface RecordView<T> {
   readonly sections: readonly Section<T>[];
 }
 
-/** One value as text, in chunks that each end in `\n`. */
+/** Characters of one value that a person is shown. */
+const valueLength = 1_000;
+/** Beside a long label a value keeps this many cells, even when the line then sticks out. */
+const leastValueColumns = 20;
+
+/** One value as text, in chunks that each end in `\n`. JSON and YAML have its own keys beside `apiVersion` and `kind`. */
 export async function renderRecord<T extends object>(
-  _value: T,
-  _view: RecordView<T>,
-  _format: OutputFormat,
-  _screen: Screen,
+  value: T,
+  view: RecordView<T>,
+  format: OutputFormat,
+  screen: Screen,
 ): Promise<Iterable<string>> {
-  throw new Error('lands in a few minutes');
+  switch (format) {
+    case 'table':
+    case 'wide':
+      return chunks(await recordLines(value, view, screen));
+    case 'json':
+      return [`${safeJson(documentOf(value, view), 2)}\n`];
+    case 'yaml': {
+      const { toYaml } = await import('./yaml');
+      return [toYaml(documentOf(value, view))];
+    }
+    case 'csv':
+      return chunks(csvLines(value));
+    case 'name':
+      return [`${safeText(view.name(value))}\n`];
+    default:
+      return format satisfies never;
+  }
+}
+
+function documentOf<T extends object>(value: T, view: RecordView<T>): object {
+  const frame = { apiVersion: 'netctl/v1', kind: view.kind };
+  // The frame comes first and has the last word.
+  return { ...frame, ...value, ...frame };
+}
+
+interface SafeLine {
+  readonly label: string | undefined;
+  readonly text: string;
+  readonly tone: NonNullable<Cell['tone']>;
+}
+
+async function recordLines<T>(value: T, view: RecordView<T>, screen: Screen): Promise<readonly string[]> {
+  const sections = view.sections
+    .map((section) => ({ title: section.title, lines: section.lines(value).map(safeLine) }))
+    .filter((section) => section.lines.length > 0);
+  const all = sections.flatMap((section) => section.lines);
+  const widthOf = await textWidthFor(all.flatMap((line) => [line.label ?? '', line.text]));
+  const style = await styler(screen);
+  const labelWidth = Math.max(0, ...all.map((line) => widthOf(line.label ?? '')));
+
+  const output: string[] = [];
+  for (const [index, section] of sections.entries()) {
+    if (index > 0) output.push('\n');
+    const indent = section.title === undefined ? '' : '  ';
+    if (section.title !== undefined) output.push(`${style.strong(safeText(section.title))}\n`);
+    for (const { label, text, tone } of section.lines) {
+      const labelled = label === undefined ? '' : `${label}:`;
+      const before =
+        label === undefined
+          ? indent
+          : `${indent}${style.dim(labelled)}${' '.repeat(labelWidth + 2 - widthOf(labelled) + 1)}`;
+      const column = indent.length + (label === undefined ? 0 : labelWidth + 3);
+      const lines = wrap(text, Math.max(screen.columns - column, leastValueColumns), widthOf);
+      for (const [lineIndex, line] of lines.entries()) {
+        output.push(`${lineIndex === 0 ? before : ' '.repeat(column)}${style.tone(tone, line)}\n`);
+      }
+    }
+  }
+  return output;
+}
+
+function safeLine(line: RecordLine): SafeLine {
+  if (typeof line === 'string') return { label: undefined, text: safeText(line, valueLength).trimEnd(), tone: 'plain' };
+  const [label, value] = line;
+  const cell = typeof value === 'object' && value !== null ? value : { text: value === null ? '' : String(value) };
+  return {
+    label: safeText(label, valueLength),
+    text: safeText(cell.text, valueLength).trimEnd() || '-',
+    tone: cell.tone ?? 'plain',
+  };
+}
+
+/** Every scalar with its path, as `effective.backend.type,vxlan`. */
+function* csvLines(value: object): Generator<string> {
+  yield csvLine(['key', 'value']);
+  yield* scalars(value, '');
+}
+
+function* scalars(value: object, path: string): Generator<string> {
+  for (const [key, each] of Object.entries(value)) {
+    const here = path === '' ? key : `${path}.${key}`;
+    if (typeof each === 'object' && each !== null) yield* scalars(each, here);
+    else if (each !== undefined) yield csvLine([here, typeof each === 'number' || each === null ? each : String(each)]);
+  }
 }

@@ -1,8 +1,8 @@
 import { formatCount } from './count';
 
 // Everything that moves the cursor, turns the writing direction, breaks the line or cannot be seen.
-// Cc: C0, DEL, C1 · Cf: bidi controls, zero width, tags · Zl, Zp: line separators · Cs: lone surrogates.
-const unsafe = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
+// Cc: C0, DEL, C1 · Cf: bidi controls, zero width, tags · Zl, Zp: line separators · Cs: lone surrogates. Noncharacters are not even YAML.
+const unsafe = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}]/gu;
 // Marks pile up on the character before them: on a neighbour's when they come first, over other lines when there are many.
 const unsafeMarks = /^\p{M}+|(?<=\p{M}{4})\p{M}+/gu;
 const printableAscii = /^[\x20-\x7e]*$/;

@@ -1,0 +1,94 @@
+import { escapeJson } from './safe-text';
+
+// An own writer, because it streams, costs nothing to load and never prints a raw control or bidi character.
+// Tests read it back with the `yaml` package.
+
+/** Plain data as block YAML that ends in `\n`, each line indented by `indent` blanks. What JSON leaves out is left out. */
+export function toYaml(value: unknown, indent = 0): string {
+  const plain = asJson(value);
+  const pad = ' '.repeat(indent);
+  const block = blockOf(plain, pad);
+  return block ?? `${pad}${scalar(plain)}\n`;
+}
+
+/** One item of a sequence: `- ` and the value, indented by `indent` blanks. */
+export function toYamlItem(value: unknown, indent: number): string {
+  return item(asJson(value), ' '.repeat(indent));
+}
+
+function item(value: unknown, pad: string): string {
+  const block = blockOf(value, `${pad}  `);
+  return block === undefined ? `${pad}- ${scalar(value)}\n` : `${pad}- ${block.slice(pad.length + 2)}`;
+}
+
+/** Maps and sequences that have something in them; all else is written on the line of its key. */
+function blockOf(value: unknown, pad: string): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (Array.isArray(value)) {
+    return value.length === 0 ? undefined : value.map((each) => item(asJson(each), pad)).join('');
+  }
+  let text = '';
+  for (const [key, raw] of Object.entries(value)) {
+    const plain = asJson(raw);
+    if (plain === undefined) continue;
+    text += `${keyOf(key, pad)}${afterKey(plain, pad)}`;
+  }
+  return text === '' ? undefined : text;
+}
+
+function keyOf(key: string, pad: string): string {
+  const text = textOf(key);
+  // YAML allows an implicit key 1,024 characters.
+  return text.length <= 1_000 ? `${pad}${text}:` : `${pad}? ${text}\n${pad}:`;
+}
+
+function afterKey(value: unknown, pad: string): string {
+  const block = blockOf(value, `${pad}  `);
+  return block === undefined ? ` ${scalar(value)}\n` : `\n${block}`;
+}
+
+function scalar(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return textOf(value);
+    case 'number':
+      return Number.isFinite(value) ? String(value === 0 ? 0 : value) : 'null';
+    case 'boolean':
+      return String(value);
+    case 'object':
+      if (value === null) return 'null';
+      return Array.isArray(value) ? '[]' : '{}';
+    case 'bigint':
+    case 'symbol':
+    case 'undefined':
+    case 'function':
+      return 'null';
+  }
+}
+
+// Words and addresses that are text in YAML 1.1 and 1.2 alike; anything else is quoted.
+const plainWords = /^[A-Za-z][\w./-]*(?: [\w./-]+)*$/;
+const ipv4 = /^\d{1,3}(?:\.\d{1,3}){3}(?:\/\d{1,2})?$/;
+const notText = /^(?:true|false|yes|no|on|off|y|n|null|nan|inf)$/i;
+
+function textOf(text: string): string {
+  if ((plainWords.test(text) && !notText.test(text)) || ipv4.test(text)) return text;
+  // A double-quoted scalar understands the escapes of JSON, but knows no surrogate halves.
+  const wellFormed = text.replace(/\p{Cs}/gu, '\ufffd');
+  return escapeJson(JSON.stringify(wellFormed)).replace(
+    /\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})/g,
+    (_pair, high: string, low: string) => {
+      const code = 0x10000 + ((Number.parseInt(high, 16) - 0xd800) << 10) + (Number.parseInt(low, 16) - 0xdc00);
+      return `\\U${code.toString(16).padStart(8, '0')}`;
+    },
+  );
+}
+
+/** What JSON would see: `toJSON` is asked, functions and symbols vanish. */
+function asJson(value: unknown): unknown {
+  if (typeof value === 'function' || typeof value === 'symbol') return undefined;
+  if (typeof value === 'object' && value !== null && 'toJSON' in value && typeof value.toJSON === 'function') {
+    return value.toJSON();
+  }
+  return value;
+}
