@@ -1,0 +1,171 @@
+// Bundles src into dist/ and writes oclif.manifest.json. `node scripts/build.mjs`; docs/architecture.md says why bundles.
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { manifest, packageJson, topicTexts } from './manifest.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const dist = join(root, 'dist');
+const require = createRequire(import.meta.url);
+const { commandFiles } = require('./command-table.cjs');
+
+// A library that only some commands need has a bundle, and so a code cache, of its own: `import('yaml')` loads it, nothing else does.
+// Packages that hand objects to each other share one. To add a lazy library, add a line.
+const libraries = {
+  etcd: ['etcd3', '@grpc/grpc-js', 'cockatiel'],
+  yaml: ['yaml'],
+  zod: ['zod'],
+  'ip-num': ['ip-num'],
+  table: ['cli-table3'],
+};
+
+// What oclif loads at start and never uses when it is given commands, manifest and package.json by hand.
+const unusedByOclif = ['tinyglobby', 'lilconfig', 'minimatch', 'ejs', 'semver', 'ansi-escapes', 'cli-spinners'];
+const stubs = new Map([
+  ...unusedByOclif.map((name) => [name, 'module.exports = {};']),
+  ['debug', 'module.exports = () => Object.assign(() => {}, { enabled: false });'],
+  ['wsl-utils', 'module.exports = { isWsl: false };'],
+]);
+
+const stubPlugin = {
+  name: 'stubs',
+  setup(build) {
+    const names = [...stubs.keys()].map((name) => name.replaceAll(/[/.-]/g, '\\$&')).join('|');
+    build.onResolve({ filter: new RegExp(`^(${names})$`) }, ({ path, importer }) =>
+      importer.includes('@oclif') ? { path, namespace: 'stub' } : undefined,
+    );
+    build.onLoad({ filter: /.*/, namespace: 'stub' }, ({ path }) => ({ contents: stubs.get(path) }));
+  },
+};
+
+const libraryPlugin = {
+  name: 'libraries',
+  setup(build) {
+    for (const [bundle, names] of Object.entries(libraries)) {
+      const pattern = names.map((name) => name.replaceAll(/[/.-]/g, '\\$&')).join('|');
+      build.onResolve({ filter: new RegExp(`^(${pattern})$`) }, ({ path }) => ({
+        path,
+        namespace: 'library',
+        pluginData: bundle,
+      }));
+      build.onResolve({ filter: new RegExp(`^\\./${bundle}\\.cjs$`), namespace: 'library' }, ({ path }) => ({
+        path,
+        external: true,
+      }));
+    }
+    build.onLoad({ filter: /.*/, namespace: 'library' }, ({ path, pluginData }) => ({
+      contents: `module.exports = require('./${pluginData}.cjs')[${JSON.stringify(path)}];`,
+    }));
+  },
+};
+
+// etcd3 reads its .proto text at every start (26-32 ms); the parsed form is made here once.
+const protoPlugin = {
+  name: 'proto',
+  setup(build) {
+    build.onLoad({ filter: /etcd3\/lib\/connection-pool\.js$/ }, ({ path }) => {
+      const protobuf = require(require.resolve('protobufjs', { paths: [require.resolve('@grpc/proto-loader')] }));
+      const loaded = new protobuf.Root();
+      loaded.loadSync(join(path, '../../proto/rpc.proto'), { keepCase: true });
+      const before = readFileSync(path, 'utf8');
+      const contents = before.replace(
+        /loadSync\)\(`\$\{__dirname\}\/\.\.\/proto\/rpc\.proto`,/,
+        () => `fromJSON)(JSON.parse(${JSON.stringify(JSON.stringify(loaded.toJSON()))}),`,
+      );
+      if (contents === before) throw new Error(`${path}: etcd3 loads its .proto in another way than 1.1.2 does`);
+      return { contents, loader: 'js' };
+    });
+  },
+};
+
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  format: 'cjs',
+  target: 'node20',
+  // ASCII only: such a file is read as one-byte text, half the memory and time.
+  charset: 'ascii',
+  sourcemap: 'external',
+  sourcesContent: false,
+  legalComments: 'none',
+  logLevel: 'warning',
+  // oclif would pull the whole compiler in for a dev mode that we do not use.
+  external: ['typescript', 'ts-node', 'tsx', 'tsx/*', '@oclif/core/package.json'],
+  write: false,
+};
+
+function coreEntry(pjson) {
+  const commands = commandFiles().map(
+    ({ id, file }) => `  get ${JSON.stringify(id)}() { return require('./src/commands/${file}').default; },`,
+  );
+  return `
+const commands = {
+${commands.join('\n')}
+};
+module.exports = {
+  COMMANDS: commands,
+  version: ${JSON.stringify(pjson.version)},
+  description: ${JSON.stringify(pjson.description)},
+  topics: ${JSON.stringify(topicTexts(pjson.oclif.topics))},
+  main: (argv, program) => require('./src/lib/cli/main.ts').main(argv, program),
+  endQuietlyWhenCutOff: () => require('./src/lib/cli/interrupt.ts').endQuietlyWhenCutOff(),
+};
+`;
+}
+
+async function writeBundle(name, options) {
+  const result = await build({ ...common, ...options, outfile: join(dist, `${name}.cjs`), metafile: true });
+  for (const { path, text } of result.outputFiles) {
+    if (path.endsWith('.map')) {
+      put(path, text);
+    } else {
+      // The last line names the content: run.js keys the code cache with it, V8 itself compares only lengths.
+      const id = createHash('sha256').update(text).digest('hex').slice(0, 32);
+      put(path, `${text}//# build ${id}\n`);
+    }
+  }
+  return result.metafile;
+}
+
+/** Complete or not at all: a netctl that starts at the same moment sees the old file or the new one. */
+function put(path, text) {
+  writeFileSync(`${path}.${process.pid}`, text);
+  renameSync(`${path}.${process.pid}`, path);
+}
+
+async function main() {
+  const pjson = packageJson();
+  mkdirSync(dist, { recursive: true });
+  const wanted = new Set(['netctl', ...Object.keys(libraries)].flatMap((name) => [`${name}.cjs`, `${name}.cjs.map`]));
+  for (const file of readdirSync(dist)) if (!wanted.has(file)) rmSync(join(dist, file), { recursive: true });
+  const core = writeBundle('netctl', {
+    stdin: { contents: coreEntry(pjson), resolveDir: root, sourcefile: 'netctl-entry.cjs', loader: 'js' },
+    plugins: [stubPlugin, libraryPlugin],
+  });
+  const heavy = Object.entries(libraries).map(([name, packages]) =>
+    writeBundle(name, {
+      stdin: {
+        contents: `module.exports = {\n${packages
+          .map((path) => `  get ${JSON.stringify(path)}() { return require(${JSON.stringify(path)}); },\n`)
+          .join('')}};\n`,
+        resolveDir: root,
+        sourcefile: `${name}-entry.cjs`,
+        loader: 'js',
+      },
+      plugins: [protoPlugin],
+    }),
+  );
+  const [metafile] = await Promise.all([core, ...heavy]);
+  put(join(root, 'oclif.manifest.json'), `${JSON.stringify(await manifest())}\n`);
+  if (process.argv.includes('--sizes')) {
+    const inputs = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.entries(inputs ?? {}));
+    for (const [path, { bytesInOutput }] of inputs.sort((a, b) => b[1].bytesInOutput - a[1].bytesInOutput).slice(0, 40))
+      console.log(String(bytesInOutput).padStart(8), relative(root, path));
+  }
+}
+
+await main();
