@@ -65,7 +65,7 @@ async function forPeople(
     }
   };
 
-  add(message, 'netctl: ', '  ');
+  add(message, 'netctl: ', ' '.repeat('netctl: '.length));
   if (lines[0] !== undefined) lines[0] = lines[0].replace('netctl:', style.bad('netctl:'));
   for (const detail of details) add(detail, '  ', '    ');
   if (next.length > 0) {

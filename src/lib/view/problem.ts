@@ -34,7 +34,9 @@ export async function renderProblems(problems: readonly Problem[], screen: Scree
       output += `${style.tone(toneOf[severity], severity)}${indent.slice(severity.length)}${coloured}\n`;
       for (const line of others) output += `${indent}${line}\n`;
       if (suggestion === '') continue;
-      for (const [index, line] of wrap(suggestion, columns - arrow.length - 1, widthOf, true).entries()) {
+      // A command is copied, so it is never broken into lines.
+      const room = suggestion.startsWith('netctl ') ? Number.POSITIVE_INFINITY : columns - arrow.length - 1;
+      for (const [index, line] of wrap(suggestion, room, widthOf, true).entries()) {
         output += `${indent}${index === 0 ? style.dim(arrow) : ' '.repeat(arrow.length)} ${line}\n`;
       }
     }
@@ -46,6 +48,6 @@ function countOf(problems: readonly Problem[]): string {
   return severities
     .map((severity) => ({ severity, count: problems.filter((each) => each.severity === severity).length }))
     .filter(({ count }) => count > 0)
-    .map(({ severity, count }) => plural(count, severity === 'info' ? 'remark' : severity))
+    .map(({ severity, count }) => plural(count, severity, severity === 'info' ? 'info' : undefined))
     .join(', ');
 }

@@ -13,6 +13,8 @@ const cellLength = 256;
 const gap = '  ';
 /** A shrinkable column keeps this many cells while others are still dropped for it. */
 const comfortableWidth = 24;
+/** With so few cells a shrinkable column is still better than none. */
+const uncomfortableWidth = 12;
 const leastWidth = 8;
 
 export interface Table {
@@ -109,20 +111,17 @@ function fitInto<T>(
   if (total(all) <= columns) return { fitted: all, hidden: [] };
 
   // One absurdly long value must not push every other column away, so it counts only as wide as is comfortable.
-  let fitted = all.map((each) => ({ ...each, width: Math.min(each.width, floorOf(each, comfortableWidth)) }));
-  const hidden = new Set<Column<T>>();
-  while (total(fitted) > columns) {
-    const last = fitted.reduce<Fitted<T> | undefined>(
-      (worst, each) =>
-        each.column.drop !== undefined && each.column.drop >= (worst?.column.drop ?? Number.NEGATIVE_INFINITY)
-          ? each
-          : worst,
-      undefined,
-    );
-    if (last === undefined) break;
-    hidden.add(last.column);
-    fitted = fitted.filter((each) => each.column !== last.column);
+  const comfortable = all.map((each) => ({ ...each, width: Math.min(each.width, floorOf(each, comfortableWidth)) }));
+  const chosen = comfortable.filter(({ column }) => column.drop === undefined);
+  for (const each of comfortable.filter(({ column }) => column.drop !== undefined).sort(byRank)) {
+    const room = columns - total([...chosen, { ...each, width: 0 }]);
+    if (room >= each.width || chosen.length === 0) chosen.push(each);
+    else if (room >= floorOf(each, uncomfortableWidth)) chosen.push({ ...each, width: room });
   }
+  // Back into the order of the view.
+  const order = all.map(({ column }) => column);
+  const hidden = order.filter((column) => !chosen.some((each) => each.column === column));
+  let fitted: readonly Fitted<T>[] = chosen.sort((a, b) => order.indexOf(a.column) - order.indexOf(b.column));
 
   const naturalOf = new Map(all.map((each) => [each.column, each.width]));
   let spare = columns - total(fitted);
@@ -136,11 +135,15 @@ function fitInto<T>(
     if (first === undefined) break;
     const step = Math.sign(spare);
     // The narrowest grows, the widest shrinks.
-    const chosen = others.reduce((best, each) => (step * each.width < step * best.width ? each : best), first);
-    fitted = fitted.map((each) => (each === chosen ? { ...each, width: each.width + step } : each));
+    const next = others.reduce((best, each) => (step * each.width < step * best.width ? each : best), first);
+    fitted = fitted.map((each) => (each === next ? { ...each, width: each.width + step } : each));
     spare -= step;
   }
-  return { fitted, hidden: all.filter((each) => hidden.has(each.column)).map((each) => each.column.header) };
+  return { fitted, hidden: hidden.map((column) => column.header) };
+}
+
+function byRank<T>(a: Fitted<T>, b: Fitted<T>): number {
+  return (a.column.drop ?? 0) - (b.column.drop ?? 0);
 }
 
 function floorOf<T>(each: Fitted<T>, least: number): number {

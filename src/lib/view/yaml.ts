@@ -69,7 +69,8 @@ function scalar(value: unknown): string {
 // Words and addresses that are text in YAML 1.1 and 1.2 alike; anything else is quoted.
 const plainWords = /^[A-Za-z][\w./-]*(?: [\w./-]+)*$/;
 const ipv4 = /^\d{1,3}(?:\.\d{1,3}){3}(?:\/\d{1,2})?$/;
-const notText = /^(?:true|false|yes|no|on|off|y|n|null|nan|inf)$/i;
+// `e1` is a number to the YAML 1.1 of the yaml package.
+const notText = /^(?:true|false|yes|no|on|off|y|n|null|nan|inf|e\d+)$/i;
 
 function textOf(text: string): string {
   if ((plainWords.test(text) && !notText.test(text)) || ipv4.test(text)) return text;
