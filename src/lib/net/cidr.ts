@@ -160,7 +160,7 @@ export function requireIpv4Cidr(text: string, what: string): Ipv4Cidr {
   if (cidr === undefined) {
     throw new InvalidInput({
       code: 'bad-cidr',
-      message: `${what}: ${JSON.stringify(text)} is not an IPv4 range; write it as ADDRESS/LENGTH with a length of 0 to 32`,
+      message: `${what}: ${JSON.stringify(text.slice(0, 200))} is not an IPv4 range; write it as ADDRESS/LENGTH with a length of 0 to 32`,
       next: [correctedCidr(text)],
     });
   }
@@ -174,8 +174,35 @@ export function requireIpv4Cidr(text: string, what: string): Ipv4Cidr {
   return { base: cidr.base, length: cidr.length };
 }
 
-function correctedCidr(text: string): string {
-  return text;
+/**
+ * The range that a text probably means: blanks and quotes dropped, `10.1/16` filled up, `010` as 10, a dotted mask
+ * turned into a length, a missing length taken from the zeros at the end. An example when nothing can be made of it.
+ */
+export function correctedCidr(text: string): string {
+  const example = '10.1.0.0/16';
+  const match = /^(\d{1,6}(?:\.\d{1,6}){0,3})\.?(?:\/(\S{1,20}))?$/.exec(text.slice(0, 64).replace(/["'\s\\]/g, ''));
+  if (match === null) return example;
+  const octets = (match[1] ?? '').split('.').map(Number);
+  if (octets.some((octet) => octet > 255)) return example;
+  const given = octets.length;
+  while (octets.length < 4) octets.push(0);
+  const address = parseIpv4(octets.join('.'));
+  if (address === undefined) return example;
+  const length = correctedLength(match[2], address, given);
+  return length === undefined ? example : formatCidr(cidrOf(address, length));
+}
+
+function correctedLength(text: string | undefined, address: number, octetsGiven: number): number | undefined {
+  if (text === undefined) {
+    if (octetsGiven < 4) return octetsGiven * 8;
+    return address % 2 ** 24 === 0 ? 8 : address % 2 ** 16 === 0 ? 16 : 24;
+  }
+  const mask = parseIpv4(text);
+  if (mask !== undefined) {
+    const host = 2 ** 32 - mask;
+    return Number.isInteger(Math.log2(host)) ? 32 - Math.log2(host) : undefined;
+  }
+  return parsePrefixLength(text.replace(/^\+/, ''), 32);
 }
 
 /**
@@ -187,7 +214,7 @@ export function requireIpv4(text: string, what: string): number {
   if (address === undefined) {
     throw new InvalidInput({
       code: 'bad-ip',
-      message: `${what}: ${JSON.stringify(text)} is not an IPv4 address; write four numbers of 0 to 255 without leading zeros`,
+      message: `${what}: ${JSON.stringify(text.slice(0, 200))} is not an IPv4 address; write four numbers of 0 to 255 without leading zeros`,
       next: ['10.5.1.10'],
     });
   }

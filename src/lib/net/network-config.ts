@@ -260,10 +260,7 @@ function decodeConfig(
     if (fault !== null) return { ...fault, path: field.name, offset: member.value.start };
   }
   if (mismatch === null) return config;
-  const path = fields.find(
-    (field) => mismatch.member !== undefined && mismatch.error.includes(`Config.${field.name} `),
-  );
-  return refusal('parse', mismatch.error, path?.name ?? '', mismatch.offset);
+  return refusal('parse', mismatch.error, mismatch.field?.name ?? '', mismatch.offset);
 }
 
 function assign(
