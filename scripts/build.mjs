@@ -17,7 +17,6 @@ const { commandFiles } = require('./command-table.cjs');
 const libraries = {
   etcd: ['etcd3', '@grpc/grpc-js', 'cockatiel'],
   yaml: ['yaml'],
-  zod: ['zod'],
   'ip-num': ['ip-num'],
   table: ['cli-table3'],
 };
@@ -113,6 +112,7 @@ module.exports = {
   topics: ${JSON.stringify(topicTexts(pjson.oclif.topics))},
   main: (argv, program) => require('./src/lib/cli/main.ts').main(argv, program),
   endQuietlyWhenCutOff: () => require('./src/lib/cli/interrupt.ts').endQuietlyWhenCutOff(),
+  uninterrupted: (work) => require('./src/lib/cli/interrupt.ts').uninterrupted(work),
 };
 `;
 }

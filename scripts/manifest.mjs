@@ -1,4 +1,4 @@
-// What oclif.manifest.json holds, made from the sources by oclif's own code. Run alone it prints it.
+// What oclif.manifest.json holds, made from the sources by oclif's own code.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -29,5 +29,3 @@ export function topicTexts(topics, before = '') {
     {},
   );
 }
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) console.log(JSON.stringify(await manifest()));
