@@ -13,7 +13,10 @@ const word = "'([a-z][a-z0-9]*(?:-[a-z0-9]+)*)'";
 
 /** Codes in `code: '…'`, both sides of a `?:` too, and as an argument where a function takes a `code`. */
 function codesIn(text: string): readonly string[] {
-  const fields = Array.from(text.matchAll(/\bcode: ([^,\n]*'[^,\n]*)/g), ([, value = '']) => value);
+  const fields = Array.from(text.matchAll(/\bcode: ([^,\n]*'[^,\n]*)/g), ([, value = '']) =>
+    // What is compared in a `?:` is no code.
+    value.replaceAll(/[!=]== '[^']*'/g, ''),
+  );
   const named = fields.flatMap((value) => Array.from(value.matchAll(new RegExp(word, 'g')), ([, code = '']) => code));
   if (!/\bcode: string[,)]/.test(text)) return named;
   const calls = text.matchAll(/\b(?:at|report|whole|add|problem)\((?:[^'()]*, )?'([a-z][a-z0-9]*(?:-[a-z0-9]+)+)',/g);
@@ -42,6 +45,7 @@ describe('the catalogue of netctl explain', () => {
     expect(
       codesIn("const at = (code: string, text: string) => 0; at('called-code', ''); at(path, 'far-code', '');"),
     ).toEqual(['called-code', 'far-code']);
+    expect(codesIn("code: found === 'no-code' ? 'one-code' : 'other-code',")).toEqual(['one-code', 'other-code']);
     expect(codesIn("{ kind: 'no-code' }")).toEqual([]);
   });
 

@@ -1,5 +1,9 @@
 import { cliTopics } from './cli';
+import { commandTopics } from './command';
+import { configTopics } from './config';
 import { exitTopics } from './exit';
+import { inventoryTopics } from './inventory';
+import { leaseTopics } from './lease';
 import type { Topic } from './topic';
 
 export { exitTopics };
@@ -7,6 +11,10 @@ export { exitTopics };
 /** Topics by area, in the order of the documents. */
 export const areas: readonly { readonly title: string; readonly topics: readonly Topic[] }[] = [
   { title: 'The command line', topics: cliTopics },
+  { title: 'Commands', topics: commandTopics },
+  { title: 'The inventory', topics: inventoryTopics },
+  { title: 'The network config', topics: configTopics },
+  { title: 'Leases and subnets', topics: leaseTopics },
 ];
 
 /** Every code that an error or a problem can have, and the exit codes. */
