@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -90,6 +90,17 @@ describe('the built netctl', () => {
     const { status, stderr } = await netctl(['explain', 'nothing', '-o', 'json']);
     expect(status).toBe(2);
     expect(JSON.parse(stderr)).toMatchObject({ kind: 'Error', code: 'unknown-code', exit: 2 });
+  });
+
+  it('needs nothing but the files that are shipped: no node_modules', async () => {
+    const folder = home();
+    for (const shipped of ['bin', 'dist', 'oclif.manifest.json', 'package.json']) {
+      cpSync(join(root, shipped), join(folder, shipped), { recursive: true });
+    }
+    const argv = [node, join(folder, 'bin/run.js'), 'explain', '6', '-o', 'yaml'] as const;
+    const { status, stdout, stderr } = await runToEnd([...argv], { env: cleanEnv(folder) });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toContain('apiVersion: netctl/v1');
   });
 
   it('keeps the warnings of Node and of libraries to itself, except for debugging', async () => {

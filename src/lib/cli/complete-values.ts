@@ -13,7 +13,7 @@ export async function valuesFor(kind: string, words: readonly string[]): Promise
     case 'node': {
       const { loadInventory } = await import('../inventory/find-inventory');
       const loaded = await loadInventory({ config: flagIn(words, '--config'), env: process.env, cwd: process.cwd() });
-      return (loaded?.inventory.nodes ?? []).map(({ name, address }) => ({ value: name, description: address ?? '' }));
+      return (loaded?.inventory.nodes ?? []).map(({ name, address }) => ({ value: name, description: address }));
     }
     default:
       return [];
