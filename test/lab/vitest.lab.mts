@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+// Journeys share two processors and one kernel: one file after the other, each with its own labs.
+export default defineConfig({
+  test: {
+    pool: 'threads',
+    fileParallelism: false,
+    include: ['test/lab/**/*.journey.ts'],
+    testTimeout: 120_000,
+    hookTimeout: 300_000,
+    disableConsoleIntercept: true,
+  },
+});
