@@ -1,10 +1,14 @@
+import { backendOf } from '../net/backend';
 import type { FlannelVersion } from '../net/flannel-version';
 import { describeIpv6Network, describeNetwork, type EffectiveConfig } from '../net/network-config';
 import { formatCount, plural } from './count';
 import type { RecordLine } from './record';
 
-function optionText(options: Readonly<Record<string, unknown>>): string {
+/** What differs from flannel's defaults. */
+function optionText({ type, options }: EffectiveConfig['backend']): string {
+  const defaults = new Map(backendOf(type)?.options.map((option) => [option.name, option.default]));
   return Object.entries(options)
+    .filter(([key, value]) => value !== null && value !== defaults.get(key))
     .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
     .join(' ');
 }
@@ -37,7 +41,7 @@ export function networkLines(effective: EffectiveConfig, version: FlannelVersion
     );
   }
   const { backend } = effective;
-  const options = optionText(backend.options);
+  const options = optionText(backend);
   lines.push([
     'backend',
     backend.explicit

@@ -1,6 +1,7 @@
 import type { Problem } from '../net/problem';
 import { plural } from './count';
 import type { Screen } from './format';
+import { problemText } from './problem-line';
 import { safeText } from './safe-text';
 import type { Tone } from './style';
 import { styler } from './style';
@@ -23,9 +24,8 @@ export async function renderProblems(problems: readonly Problem[], screen: Scree
   let output = '';
   for (const severity of severities) {
     for (const problem of problems.filter((each) => each.severity === severity)) {
-      const path = problem.path === '' ? '' : `${safeText(problem.path, textLength)}: `;
       const code = safeText(problem.code, textLength);
-      const text = `${code}  ${path}${safeText(problem.message, textLength)}`;
+      const text = `${code}  ${safeText(problemText(problem), textLength)}`;
       const suggestion = problem.suggestion === null ? '' : safeText(problem.suggestion, textLength);
       const widthOf = await textWidthFor([text, suggestion]);
 

@@ -73,20 +73,21 @@ async function recordLines<T>(value: T, view: RecordView<T>, screen: Screen): Pr
   const all = sections.flatMap((section) => section.lines);
   const widthOf = await textWidthFor(all.flatMap((line) => [line.label ?? '', line.text]));
   const style = await styler(screen);
-  const labelWidth = Math.max(0, ...all.map((line) => widthOf(line.label ?? '')));
 
   const output: string[] = [];
   for (const [index, section] of sections.entries()) {
     if (index > 0) output.push('\n');
     const indent = section.title === undefined ? '' : '  ';
+    // Each section by itself: long labels of one must not push the values of another to the right.
+    const labelWidth = Math.max(0, ...section.lines.map((line) => widthOf(labelText(line.label))));
     if (section.title !== undefined) output.push(`${style.strong(safeText(section.title))}\n`);
     for (const { label, text, tone } of section.lines) {
-      const labelled = label === undefined ? '' : `${label}:`;
+      const labelled = labelText(label);
       const before =
         label === undefined
           ? indent
-          : `${indent}${style.dim(labelled)}${' '.repeat(labelWidth + 2 - widthOf(labelled) + 1)}`;
-      const column = indent.length + (label === undefined ? 0 : labelWidth + 3);
+          : `${indent}${style.dim(labelled)}${' '.repeat(labelWidth + 2 - widthOf(labelled))}`;
+      const column = indent.length + (label === undefined ? 0 : labelWidth + 2);
       const lines = wrap(text, Math.max(screen.columns - column, leastValueColumns), widthOf);
       for (const [lineIndex, line] of lines.entries()) {
         output.push(`${lineIndex === 0 ? before : ' '.repeat(column)}${style.tone(tone, line)}\n`);
@@ -94,6 +95,12 @@ async function recordLines<T>(value: T, view: RecordView<T>, screen: Screen): Pr
     }
   }
   return output;
+}
+
+/** `network:`, and the number of a step as it is, `1.` */
+function labelText(label: string | undefined): string {
+  if (label === undefined) return '';
+  return label.endsWith('.') ? label : `${label}:`;
 }
 
 function safeLine(line: RecordLine): SafeLine {

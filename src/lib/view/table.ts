@@ -7,7 +7,7 @@ import type { TextWidth } from './text-width';
 import { cutToWidth, isNarrow, lengthAsWidth, loadTextWidth } from './text-width';
 
 /** Above it cli-table3 0.6.5, whose time is quadratic (1,000 rows 140 ms, 65,536 rows 190 s), hands over to our own renderer. */
-const cliTableRows = 500;
+const cliTableRows = 50;
 /** Characters of one value that a table shows. */
 const cellLength = 256;
 const gap = '  ';

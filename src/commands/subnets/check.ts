@@ -1,0 +1,92 @@
+import * as Flags from '@oclif/core/flags';
+import { checkLeases } from '../../lib/check/leases';
+import { NetctlCommand } from '../../lib/cli/command';
+import { etcdFlags, flannelFlag, outputFlags, ownFlags } from '../../lib/cli/flags';
+import { Session } from '../../lib/cli/session';
+import { askTtls } from '../../lib/cli/subnet-reading';
+import { exitCodes, InvalidInput } from '../../lib/errors';
+import { formatCount } from '../../lib/view/count';
+import { subnetCheckView } from '../../lib/view/subnet-check';
+
+export default class SubnetsCheck extends NetctlCommand {
+  static override summary = 'Finds what is wrong with the leases, and says how to mend it.';
+  static override description =
+    'Keys that flanneld cannot read, overlaps, one public IP or MAC twice, leases that the config does not fit, renewals that fail, ' +
+    'and more: netctl explain lists all codes. Only errors and warnings lead to exit code 10; remarks do not. Nothing is written.';
+  static override examples = [
+    '<%= config.bin %> <%= command.id %>',
+    '<%= config.bin %> <%= command.id %> --no-ttl -o json',
+  ];
+  static exitCodes = { 10: 'there are errors or warnings' };
+  static override flags = {
+    ...ownFlags('subnets check', {
+      ttl: Flags.boolean({
+        summary: 'Ask for the TTL of every lease, to find failing renewals; --no-ttl leaves that out.',
+        allowNo: true,
+        default: true,
+      }),
+      'renew-margin': Flags.string({
+        summary: "flanneld's --subnet-lease-renew-margin, in minutes; 60 when it is not set there.",
+        helpValue: 'MINUTES',
+      }),
+    }),
+    ...flannelFlag(),
+    ...outputFlags(),
+    ...etcdFlags(),
+  };
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(SubnetsCheck);
+    const renewMarginSeconds = flags['renew-margin'] === undefined ? undefined : marginSeconds(flags['renew-margin']);
+    const session = await Session.open(this, flags);
+    const network = await session.network();
+    const { leases } = network.leases;
+    const [ttls, etcdLeases] = flags.ttl
+      ? await Promise.all([askTtls(network, undefined), network.store.leases()])
+      : [undefined, undefined];
+    const problems = checkLeases({
+      api: network.api,
+      prefix: network.prefix,
+      version: network.version,
+      reading: network.leases,
+      effective: network.effective,
+      nodes: session.inventory?.nodes ?? [],
+      ...(ttls === undefined ? {} : { ttls }),
+      ...(etcdLeases === undefined ? {} : { etcdLeases }),
+      ...(renewMarginSeconds === undefined ? {} : { renewMarginSeconds }),
+    });
+    const [value, view] = subnetCheckView({
+      prefix: network.prefix,
+      api: network.api,
+      clusterId: network.snapshot.clusterId,
+      revision: network.snapshot.revision,
+      flannel: network.version.tag,
+      leases: leases.length,
+      ttlAsked: flags.ttl,
+      problems,
+    });
+    await this.printRecord(value, view, flags);
+    await this.printProblems(problems, flags);
+    if (network.leases.config === null)
+      this.say(`note: there is no config at ${network.prefix}/config, so leases were not compared with one`);
+    else if (network.effective === null)
+      this.say(
+        'note: flanneld does not take the config, so leases were not compared with it: netctl network validate --live',
+      );
+    if (!flags.ttl)
+      this.say(
+        `note: the TTLs of ${formatCount(leases.length)} leases were not asked, so failing renewals do not show`,
+      );
+    if (!value.healthy) this.exitWith(exitCodes.problems);
+  }
+}
+
+function marginSeconds(text: string): number {
+  const minutes = Number(text);
+  if (/^\d{1,4}$/.test(text) && minutes >= 1 && minutes <= 1439) return minutes * 60;
+  throw new InvalidInput({
+    code: 'bad-renew-margin',
+    message: `--renew-margin ${JSON.stringify(text)} is not what flanneld takes: whole minutes from 1 to 1439`,
+    next: ['--renew-margin 60'],
+  });
+}

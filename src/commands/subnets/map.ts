@@ -1,0 +1,89 @@
+import * as Flags from '@oclif/core/flags';
+import { NetctlCommand } from '../../lib/cli/command';
+import { etcdFlags, flannelFlag, outputFlags, ownFlags } from '../../lib/cli/flags';
+import { noConfig, Session } from '../../lib/cli/session';
+import { askTtls, ttlsWithoutAsking } from '../../lib/cli/subnet-reading';
+import { InvalidInput, Refused } from '../../lib/errors';
+import { formatCidr, parseIpv4Cidr } from '../../lib/net/cidr';
+import { mapLimit, type SubnetState, subnetStates, subnetStatesOf } from '../../lib/plan/subnet-map';
+import { formatCount } from '../../lib/view/count';
+import { renderSubnetMap } from '../../lib/view/subnet-map';
+import { mapCountsView } from '../../lib/view/subnet-map-counts';
+
+export default class SubnetsMap extends NetctlCommand {
+  static override summary = 'Draws the address space: which subnets are used, free, reserved, expiring, out of range.';
+  static override examples = [
+    '<%= config.bin %> <%= command.id %>',
+    '<%= config.bin %> <%= command.id %> --within 10.1.64.0/18',
+    '<%= config.bin %> <%= command.id %> -o json',
+  ];
+  static override flags = {
+    ...ownFlags('subnets map', {
+      within: Flags.string({ summary: 'Only this part of the network.', helpValue: 'CIDR' }),
+      ttl: Flags.boolean({ summary: 'Ask which leases are about to expire; --no-ttl never does.', allowNo: true }),
+    }),
+    ...flannelFlag(),
+    ...outputFlags(),
+    ...etcdFlags(),
+  };
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(SubnetsMap);
+    const within = flags.within === undefined ? undefined : parseIpv4Cidr(flags.within);
+    if (flags.within !== undefined && within === undefined) {
+      throw new InvalidInput({
+        code: 'bad-range',
+        message: `--within ${JSON.stringify(flags.within)} is not an IPv4 range`,
+        next: ['Write it as 10.1.64.0/18'],
+      });
+    }
+    const session = await Session.open(this, flags);
+    const network = await session.network();
+    const { config, leases } = network.leases;
+    if (config === null) throw noConfig(network.prefix);
+    if (network.effective === null) {
+      throw new Refused({
+        code: 'config-unusable',
+        message: `flannel ${network.version.tag} does not take the config at ${config.key}, so there is no address space to draw`,
+        next: ['See why: netctl network validate --live'],
+      });
+    }
+    const askAll = flags.ttl ?? leases.length <= ttlsWithoutAsking;
+    const reserved = (session.inventory?.nodes ?? []).flatMap(({ subnet }) => {
+      const cidr = subnet === undefined ? undefined : parseIpv4Cidr(subnet);
+      return cidr === undefined ? [] : [cidr];
+    });
+    const map = subnetStatesOf(network.effective, leases, {
+      reserved,
+      ...(within === undefined ? {} : { within }),
+      ...(askAll ? { ttls: await askTtls(network, undefined) } : {}),
+    });
+    if (map === null) {
+      throw new InvalidInput({
+        code: 'map-too-large',
+        message: `the network has no IPv4 subnets, or more than the ${formatCount(mapLimit)} that can be drawn`,
+        next: ['Draw a part of it: netctl subnets map --within CIDR'],
+      });
+    }
+    const stateAt = (index: number): SubnetState => subnetStates[map.states[index] ?? 0] ?? 'free';
+    const format = this.format(flags);
+    if (format === 'table' || format === 'wide') {
+      await this.write([
+        await renderSubnetMap(
+          {
+            network: formatCidr(map.network),
+            subnetLen: map.subnetLen,
+            first: map.first,
+            count: map.count,
+            cells: stateAt,
+          },
+          this.screen,
+        ),
+      ]);
+      if (!askAll) this.say(`Which of the ${formatCount(leases.length)} leases expire soon was not asked: --ttl asks.`);
+      return;
+    }
+    const [value, view] = mapCountsView(map, stateAt, network.prefix, askAll);
+    await this.printRecord(value, view, flags);
+  }
+}
