@@ -168,7 +168,12 @@ export function shapeOf(
   return {
     ...place,
     createdAt: new Date().toISOString(),
-    segments: segments.map(({ block: _, ...segment }) => segment),
+    segments: segments.map(({ network, prefix, gateway, workstation: own }) => ({
+      network,
+      prefix,
+      gateway,
+      workstation: own,
+    })),
     mtuBytes: options.mtuBytes ?? 1500,
     workstation,
     jump,
