@@ -22,11 +22,13 @@ const libraries = {
 };
 
 // What oclif loads at start and never uses when it is given commands, manifest and package.json by hand.
-const unusedByOclif = ['tinyglobby', 'lilconfig', 'minimatch', 'ejs', 'semver', 'ansi-escapes', 'cli-spinners'];
+const unusedByOclif = ['tinyglobby', 'lilconfig', 'minimatch', 'ejs', 'semver', 'ansi-escapes'];
 const stubs = new Map([
   ...unusedByOclif.map((name) => [name, 'module.exports = {};']),
   ['debug', 'module.exports = () => Object.assign(() => {}, { enabled: false });'],
   ['wsl-utils', 'module.exports = { isWsl: false };'],
+  // On a terminal oclif makes a spinner at load time, which nothing of ours starts.
+  ['cli-spinners', "module.exports = { dots2: { frames: [' '] }, line: { frames: [' '] } };"],
 ]);
 
 const stubPlugin = {
@@ -36,6 +38,10 @@ const stubPlugin = {
     build.onResolve({ filter: new RegExp(`^(${names})$`) }, ({ path, importer }) =>
       importer.includes('@oclif') ? { path, namespace: 'stub' } : undefined,
     );
+    // The root of @oclif/core loads all of it (15 ms); types, which esbuild has dropped by now, may come from there.
+    build.onResolve({ filter: /^@oclif\/core$/ }, ({ importer }) => ({
+      errors: [{ text: `${importer} imports @oclif/core: take @oclif/core/command, /args, /flags or /errors` }],
+    }));
     build.onLoad({ filter: /.*/, namespace: 'stub' }, ({ path }) => ({ contents: stubs.get(path) }));
   },
 };

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -112,6 +112,38 @@ describe('the built netctl', () => {
     const env = cleanEnv(folder, { NODE_OPTIONS: `--require ${noisy}` });
     expect(await netctl(['explain', '6'], env)).toMatchObject({ status: 0, stderr: '' });
     expect((await netctl(['explain', '6'], { ...env, NETCTL_DEBUG: '1' })).stderr).toContain('odd');
+  });
+});
+
+// `script` (bsdutils, essential in Debian) gives a command a terminal.
+describe.skipIf(spawnSync('script', ['--version']).error !== undefined)('on a terminal', () => {
+  function onTerminal(words: string, more: Readonly<Record<string, string>> = {}) {
+    const env = { ...cleanEnv(home(), { TERM: 'xterm', ...more }), SHELL: '/bin/sh' };
+    return runToEnd(['script', '-qec', `stty cols 60; '${node}' '${runJs}' ${words}`, '/dev/null'], { env });
+  }
+
+  it('runs, refuses and helps as in a pipe, within its width', async () => {
+    for (const [words, status, text] of [
+      ['explain 6', 0, 'Conflict'],
+      ['explain', 0, 'unknown-flag'],
+      ['completion bash', 0, '_netctl'],
+      ['help explain', 0, 'exit-codes lists the exit codes'],
+      ['explain nothing', 2, 'netctl explain knows no such code'],
+      ['explain -o jsn', 2, 'did you mean: json'],
+    ] as const) {
+      const ended = await onTerminal(words, { NO_COLOR: '1' });
+      expect({ words, status: ended.status }).toEqual({ words, status });
+      expect(ended.stdout).toContain(text);
+      expect(ended.stdout).not.toContain('\u001b');
+      if (words !== 'completion bash') {
+        expect(Math.max(...ended.stdout.split('\r\n').map((line) => line.length))).toBeLessThanOrEqual(60);
+      }
+    }
+  });
+
+  it('uses colour, unless NO_COLOR forbids it', async () => {
+    expect((await onTerminal('help explain')).stdout).toContain('\u001b[1mUSAGE');
+    expect((await onTerminal('help explain', { NO_COLOR: '1' })).stdout).toContain('\nUSAGE');
   });
 });
 
