@@ -30,14 +30,6 @@ export function historyKey(prefix: string, revision: string): string {
   return `${historyPrefix(prefix)}${revision.padStart(revisionDigits, '0')}`;
 }
 
-/** The revision in a key of `historyPrefix`; undefined for a key that is not one of ours. */
-export function historyRevision(prefix: string, key: string): string | undefined {
-  const head = historyPrefix(prefix);
-  if (!key.startsWith(head)) return undefined;
-  const tail = key.slice(head.length);
-  return /^\d{20}$/.test(tail) ? tail.replace(/^0+(?=\d)/, '') : undefined;
-}
-
 /** Why a network must not live at this prefix; null when it may. */
 export function prefixProblem(prefix: string): string | null {
   const clean = cleanPrefix(prefix);

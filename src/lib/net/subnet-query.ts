@@ -1,5 +1,5 @@
 import { InvalidInput } from '../errors';
-import { cidrContains, cidrsOverlap, formatCidr, type Ipv4Cidr, parseIpv4Cidr } from './cidr';
+import { cidrContains, cidrsOverlap, type Ipv4Cidr, parseIpv4Cidr } from './cidr';
 import { formatIpv4, parseIpv4 } from './ipv4';
 import { formatIpv6, parseIpv6, parseIpv6Cidr } from './ipv6';
 import type { Lease } from './lease';
@@ -419,21 +419,5 @@ function sortValue(key: SortKey): (row: SubnetRow) => number | string | null {
       return (row) => (row.lease.permanent ? Number.POSITIVE_INFINITY : row.ttlSeconds);
     default:
       return key satisfies never;
-  }
-}
-
-/** For messages: how a query was understood. */
-export function describeFound(found: FoundLease): string {
-  switch (found.by) {
-    case 'subnet':
-      return `subnet ${formatCidr(found.lease.subnet)}`;
-    case 'address':
-      return `holds the address: ${formatCidr(found.lease.subnet)}`;
-    case 'public-ip':
-      return `has the public IP: ${found.lease.publicIP ?? found.lease.publicIPv6 ?? ''}`;
-    case 'node':
-      return `belongs to the node: ${formatCidr(found.lease.subnet)}`;
-    default:
-      return found.by satisfies never;
   }
 }
