@@ -1,3 +1,5 @@
+import type { NetctlError } from '../errors';
+
 /**
  * Where flannel keeps its state, reduced to what netctl needs of etcd.
  *
@@ -66,6 +68,12 @@ export interface WatchNotice {
   readonly message: string;
 }
 
+export interface WatchOptions {
+  readonly from: Revision;
+  readonly signal: AbortSignal;
+  readonly notice?: (notice: WatchNotice) => void;
+}
+
 /** An etcd lease (v3 only). */
 export interface EtcdLease {
   readonly id: string;
@@ -99,15 +107,30 @@ export interface Store {
   put(write: Write, expected: Expected): Promise<Entry>;
   delete(key: string, expected: Revision): Promise<void>;
   /** Changes after `from`. Reconnects by itself, fails over, survives compaction; ends when `signal` aborts. */
-  watch(
-    prefix: string,
-    options: { readonly from: Revision; readonly signal: AbortSignal; readonly notice?: (notice: WatchNotice) => void },
-  ): AsyncIterable<WatchBatch>;
+  watch(prefix: string, options: WatchOptions): AsyncIterable<WatchBatch>;
   /** Every etcd lease with what hangs on it; empty on v2. One request a lease, pipelined. */
   leases(signal?: AbortSignal): Promise<readonly EtcdLease[]>;
   /** One answer per configured endpoint, asked at once; a dead one is an answer, not an error. */
   status(): Promise<readonly EndpointStatus[]>;
   close(): void;
+}
+
+/** What one API holds of a flannel network. */
+export interface PrefixUse {
+  /** Whether etcd serves this API at all; false too when that could not be found out, see `error`. */
+  readonly served: boolean;
+  /** Whether there is a `<prefix>/config`. */
+  readonly config: boolean;
+  /** Keys that flanneld reads as leases: all that start with `<prefix>/subnets`. */
+  readonly leases: number;
+  /** Why this API could not be asked; the other fields then say nothing. */
+  readonly error?: NetctlError;
+}
+
+/** A store that can tell cheaply whether a network lives in it. */
+export interface PrefixLooker {
+  /** @throws Unreachable */
+  look(prefix: string): Promise<PrefixUse>;
 }
 
 /** How to reach etcd. Certificates and password are contents, not paths. */
