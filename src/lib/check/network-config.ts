@@ -159,7 +159,7 @@ function diagnose(
       if (verdict.outcome === 'crashes') {
         return { code: 'crashes-flanneld', suggestion: '"Mode": "separate"' };
       }
-      return { code: 'bad-backend-option', suggestion: registerHint(verdict.error ?? '') };
+      return { code: 'bad-backend-option', suggestion: registerHint(path, verdict.error ?? '') };
     default:
       return { code: 'crashes-flanneld', suggestion: null };
   }
@@ -307,16 +307,15 @@ function diagnoseBackendType(
   return { code: 'unknown-backend', suggestion: `"Type": "${nearestWord(type.trim(), names) ?? 'vxlan'}"` };
 }
 
-function registerHint(error: string): string | null {
+function registerHint(path: string, error: string): string | null {
   if (error.includes('password is too short'))
     return '"PSK": at least 96 characters, such as from openssl rand -hex 48';
   if (error.includes('alid Mode')) return '"Mode": "separate"';
   if (error.startsWith('could not parse psk')) return '"PSK": 32 bytes in base64, such as from wg genpsk';
-  const match = /^.*: json: cannot unmarshal (\S+).* field \S*\.(\w+) of type (\S+)$/.exec(error);
-  if (match === null) return null;
-  const [, , name, type] = match;
-  const example = type === 'bool' ? 'true' : type === 'int' || type === 'time.Duration' ? 'a plain number' : 'a string';
-  return `"${name}": ${example}`;
+  const type = / of type (\S+)$/.exec(error)?.[1];
+  const example =
+    type === 'bool' ? 'true or false' : type === 'string' ? 'a text in quotes' : 'a whole number without quotes';
+  return type === undefined ? null : `"${path.replace('Backend.', '')}": ${example}`;
 }
 
 // Keys

@@ -344,7 +344,8 @@ export function subnetEnvMtu(
 export interface BackendVerdict {
   /** flanneld's error, with which it exits 1; null when it goes on. */
   readonly error: string | null;
-  /** Byte offset of the value that is wrong, if one is. */
+  /** The option whose value is wrong, in documented case, and the byte offset of that value. */
+  readonly option: string | null;
   readonly offset: number | null;
   /** Sub-keys of this release in documented case, given or default. */
   readonly options: Readonly<Record<string, unknown>>;
@@ -362,14 +363,18 @@ export function judgeBackend(
 ): BackendVerdict {
   const known = optionsOf(backend, version);
   const options: Record<string, unknown> = Object.fromEntries(known.map((option) => [option.name, option.default]));
-  if (value === undefined || backend.decodeError === null) return { error: null, offset: null, options };
+  if (value === undefined || backend.decodeError === null) return { error: null, option: null, offset: null, options };
   const { struct, fields } = goStructOf(backend, known, version);
   const { assignments, mismatch } = decodeStruct(document, value, fields, struct, struct === '' ? 'struct' : struct);
-  if (mismatch !== null)
-    return { error: `${backend.decodeError}: ${mismatch.error}`, offset: mismatch.offset, options };
+  const documented = (name: string) =>
+    known.find((option) => option.name.toLowerCase() === name.toLowerCase())?.name ?? name;
+  if (mismatch !== null) {
+    const option = mismatch.field === undefined ? null : documented(mismatch.field.name);
+    return { error: `${backend.decodeError}: ${mismatch.error}`, option, offset: mismatch.offset, options };
+  }
   const offsets = new Map<string, number>();
   for (const { field, member } of assignments) {
-    const name = known.find((option) => option.name.toLowerCase() === field.name.toLowerCase())?.name ?? field.name;
+    const name = documented(field.name);
     offsets.set(name, member.value.start);
     // In Go a null changes nothing, but for an interface{}, which it empties.
     if (member.value.kind === 'null') {
@@ -379,7 +384,8 @@ export function judgeBackend(
     options[name] = optionValue(document, field, member.value);
   }
   const wrong = registerError(backend.type, options, version);
-  return { error: wrong?.error ?? null, offset: wrong === null ? null : (offsets.get(wrong.option) ?? null), options };
+  if (wrong === null) return { error: null, option: null, offset: null, options };
+  return { ...wrong, offset: offsets.get(wrong.option) ?? null, options };
 }
 
 function goStructOf(

@@ -182,26 +182,25 @@ export function examineConfig(text: Uint8Array | string, version: FlannelVersion
   const config = decodeConfig(json, release, members);
   if ('outcome' in config) return end(config);
   const typeOrStop = decodeBackendType(json, config.backend);
-  // Up to v0.9.1 the backend type is read after the checks, and later before; both are stops at start.
+  // The checks were part of the parser, before the backend type, until v0.20.0 took them out.
   const checkFirst = !isAtLeast(release, 'v0.20.0');
-  if (!checkFirst && typeof typeOrStop !== 'string') return end(typeOrStop);
+  if (!checkFirst && 'outcome' in typeOrStop) return end(typeOrStop);
   const fault = checkConfig(config, release, members);
   if (fault !== null) return end(fault);
-  if (typeof typeOrStop !== 'string') return end(typeOrStop);
+  if ('outcome' in typeOrStop) return end(typeOrStop);
 
   if (!config.enableIPv4 && !config.enableIPv6) {
     return end(refusal('backend', 'none defined stack', 'EnableIPv4', offsetOf(members, 'EnableIPv4')));
   }
-  const type = typeOrStop.toLowerCase();
+  const type = typeOrStop.type.toLowerCase();
   const backend = backendOf(type);
   if (backend === undefined || !isAvailable(backend, release)) {
-    return end(
-      refusal('backend', clip(`unknown backend type: ${type}`), 'Backend.Type', config.backend?.start ?? null),
-    );
+    return end(refusal('backend', clip(`unknown backend type: ${type}`), 'Backend.Type', typeOrStop.offset));
   }
   const judged = judgeBackend(backend, json, config.backend, release);
   if (judged.error !== null) {
-    return end(refusal('register', clip(judged.error), 'Backend', judged.offset ?? config.backend?.start ?? null));
+    const path = judged.option === null ? 'Backend' : `Backend.${judged.option}`;
+    return end(refusal('register', clip(judged.error), path, judged.offset ?? config.backend?.start ?? null));
   }
   const mode = judged.options['Mode'];
   const sharedTunnel = type === 'wireguard' && typeof mode === 'string' && mode !== 'separate';
@@ -402,17 +401,24 @@ function badAddress(version: FlannelVersion): string {
 
 const typeField: GoField = { name: 'Type', kind: 'string', goType: 'string' };
 
-function decodeBackendType(json: GoJsonDocument, backend: GoJsonValue | undefined): string | Stop {
+interface TypeRead {
+  readonly type: string;
+  readonly offset: number | null;
+}
+
+function decodeBackendType(json: GoJsonDocument, backend: GoJsonValue | undefined): TypeRead | Stop {
   // An absent Backend is udp in every release, whatever the documentation says.
-  if (backend === undefined) return 'udp';
+  if (backend === undefined) return { type: 'udp', offset: null };
   const { assignments, mismatch } = decodeStruct(json, backend, [typeField], '', 'struct { Type string }');
   if (mismatch !== null) {
     const path = mismatch.field === undefined ? 'Backend' : 'Backend.Type';
     return refusal('parse', `error decoding Backend property of config: ${mismatch.error}`, path, mismatch.offset);
   }
-  let type = '';
-  for (const { member } of assignments) if (member.value.kind === 'string') type = goString(json, member.value);
-  return type;
+  let read: TypeRead = { type: '', offset: backend.start };
+  for (const { member } of assignments) {
+    if (member.value.kind === 'string') read = { type: goString(json, member.value), offset: member.value.start };
+  }
+  return read;
 }
 
 // Checks and defaults (flannel-spec 1.5). Arithmetic is Go's: uint32 that wraps, shifts of 32 and more give zero.
