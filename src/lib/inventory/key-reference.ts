@@ -137,13 +137,13 @@ export const keyReference: readonly KeyReference[] = [
       path: 'ipv6SubnetMin',
       what: 'First IPv6 subnet that is given out.',
       default: 'the second of the range',
-      example: 'fc00:1:0:1::',
+      example: '"fc00:1:0:1::"',
     },
     {
       path: 'ipv6SubnetMax',
       what: 'Last IPv6 subnet that is given out.',
       default: 'the last of the range',
-      example: 'fc00:1:0:ffff::',
+      example: '"fc00:1:0:ffff::"',
     },
     {
       path: 'enableNFTables',

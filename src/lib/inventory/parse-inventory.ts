@@ -51,7 +51,9 @@ export function readInventory(content: string | Uint8Array, file: string): Inven
     return problems.length === 0 ? { inventory, problems } : { inventory: undefined, problems };
   }
   const { issues } = parsed.error;
-  const problems = [...tree.problems, ...shapeProblems(issues, value, places)];
+  const told = new Set(tree.problems.map((problem) => problem.path));
+  const shape = shapeProblems(issues, value, places).filter((problem) => !told.has(problem.path));
+  const problems = [...tree.problems, ...shape];
   salvage(value, issues);
   const rest = inventoryShape.safeParse(value);
   if (rest.success) problems.push(...checkInventory(toInventory(rest.data, file, places), places));

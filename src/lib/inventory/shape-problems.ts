@@ -60,6 +60,9 @@ function problemsOf(issue: Issue, base: KeyPath, looked: Looked): readonly Inven
       return [wrongType(issue.expected, value, path, looked, at)];
     case 'invalid_value': {
       const allowed = issue.values.map(String);
+      if (value === undefined) {
+        return [at('inventory-missing-key', 'is missing', `${String(path.at(-1))}: with one of ${allowed.join(', ')}`)];
+      }
       const text = textOf(value);
       const near = allowed.find((word) => word.replaceAll('-', '') === text.toLowerCase().replaceAll(/[-_. ]/g, ''));
       const guess = near ?? aliasOf(text, allowed);

@@ -38,9 +38,10 @@ export function inventoryTemplate(wish: TemplateWish): string {
   if (!values.has('etcd.endpoints')) values.set('etcd.endpoints', inventoryDefaults.etcd.endpoints);
   const lines = [
     '# yaml-language-server: $schema=./netctl.schema.json',
-    '# The inventory of netctl: how to reach etcd, the network that is wanted, the nodes. Every key is optional.',
-    '# Your editor completes and checks it with the schema of `netctl config validate --schema > netctl.schema.json`.',
-    '# `netctl config validate` checks it, `netctl config show` says which value comes from where.',
+    '# The inventory of netctl: how to reach etcd, the network that is wanted, the nodes. Every key is',
+    '# optional. Your editor completes and checks them with the schema that this writes:',
+    '#   netctl config validate --schema > netctl.schema.json',
+    '# netctl config validate checks this file; netctl config show says which value comes from where.',
   ];
   const isShown = ({ path }: KeyReference): boolean =>
     wish.full ||

@@ -111,7 +111,13 @@ class Builder {
       }
       return this.build(this.#anchors.get(node.source), path, true, place);
     }
+    const value = this.#buildValue(node, path, inAlias, place);
+    // Set when its value is complete, so that an alias inside of itself names nothing.
     if ((isScalar(node) || isCollection(node)) && node.anchor !== undefined) this.#anchors.set(node.anchor, node);
+    return value;
+  }
+
+  #buildValue(node: unknown, path: KeyPath, inAlias: boolean, place: Place): unknown {
     if (isScalar(node)) return node.value;
     if (isSeq(node)) return node.items.map((item, index) => this.build(item, [...path, index], inAlias));
     if (isMap(node)) return this.#buildMap(node.items, path, inAlias, place);
@@ -138,6 +144,11 @@ class Builder {
       if (key === '<<') {
         const instead = 'the keys themselves; what all nodes share goes under ssh: or flannel:';
         this.#add('inventory-syntax', path, keyPlace, 'has a merge key (<<), which YAML 1.2 does not know', instead);
+        continue;
+      }
+      // zod passes over this one in silence.
+      if (key === '__proto__') {
+        this.#add('inventory-unknown-key', keyPath, keyPlace, 'is not a key of an inventory', null);
         continue;
       }
       const before = lines.get(key);
