@@ -504,6 +504,7 @@ export interface GoStructResult {
     readonly offset: number;
     /** Absent when the value as a whole is no object. */
     readonly field?: GoField;
+    readonly member?: GoJsonMember;
   } | null;
 }
 
@@ -546,6 +547,7 @@ export function decodeStruct(
       error: `json: cannot unmarshal ${reason} into Go struct field ${struct}.${field.name} of type ${field.goType}`,
       offset: member.value.start,
       field,
+      member,
     };
   }
   return { assignments, mismatch };

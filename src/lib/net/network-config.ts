@@ -259,6 +259,7 @@ function decodeConfig(
     if (fault !== null) return { ...fault, path: field.name, offset: member.value.start };
   }
   if (mismatch === null) return config;
+  if (mismatch.field !== undefined && mismatch.member !== undefined) members.set(mismatch.field.name, mismatch.member);
   return refusal('parse', mismatch.error, mismatch.field?.name ?? '', mismatch.offset);
 }
 
