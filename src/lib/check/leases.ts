@@ -43,11 +43,12 @@ const listed = 5;
 
 /** What is wrong with the leases, the gravest first, then by subject. Pure; n log n in the number of leases. */
 export function checkLeases(check: LeaseCheck): readonly LeaseProblem[] {
+  const twins = twinSubnets(check.reading.leases);
   const problems = [
     ...check.reading.unreadable.map((lease) => unreadable(lease, check)),
-    ...check.reading.foreign.flatMap((key) => foreign(key, check)),
-    ...keyProblems(check),
-    ...overlaps(check),
+    ...foreignKeys(check, twins),
+    ...keyProblems(check, twins),
+    ...overlaps(check, twins),
     ...duplicates(check),
     ...publicIPs(check),
     ...configFit(check),
@@ -89,8 +90,31 @@ function deleteCommand(key: string, api: Api): string {
   return `ETCDCTL_API=${api === 'v3' ? '3 etcdctl del' : '2 etcdctl rm'} ${keyWord(key)}`;
 }
 
+/**
+ * Writes the lease of a node that is alive, which then writes it anew. On v2 the key needs a TTL below the margin of
+ * renewal for that: without one flanneld would take it for a reservation and leave it without the data that peers need.
+ */
 function putCommand(key: string, value: string, api: Api): string {
-  return `ETCDCTL_API=${api === 'v3' ? '3 etcdctl put' : '2 etcdctl set'} ${keyWord(key)} ${shellWord(value)}`;
+  const command = api === 'v3' ? '3 etcdctl put' : '2 etcdctl set --ttl 600';
+  return `ETCDCTL_API=${command} ${keyWord(key)} ${shellWord(value)}`;
+}
+
+/** Deletes a lease. flanneld knows leases by their subnet: the deletion of a second key takes the route of the first. */
+function deleteLease(lease: Lease, api: Api, twins: ReadonlySet<string>): string {
+  const command = deleteCommand(lease.key, api);
+  if (!twins.has(lease.subnetText)) return command;
+  return `${command} (every node then drops its route to ${lease.subnetText}: restart flanneld on the node that has it)`;
+}
+
+/** Subnets that stand in more than one key. @param leases in the order of their subnets */
+function twinSubnets(leases: readonly Lease[]): ReadonlySet<string> {
+  const twins = new Set<string>();
+  let before: Lease | undefined;
+  for (const lease of leases) {
+    if (before?.address === lease.address && before.subnet.length === lease.subnet.length) twins.add(lease.subnetText);
+    before = lease;
+  }
+  return twins;
 }
 
 /** A key that begins with a dash would be taken for an option. */
@@ -165,7 +189,23 @@ function unreadable(lease: UnreadableLease, { api, version }: LeaseCheck): Lease
   });
 }
 
-function foreign({ key, seenAs }: ForeignKey, check: LeaseCheck): readonly LeaseProblem[] {
+function foreignKeys(check: LeaseCheck, twins: ReadonlySet<string>): readonly LeaseProblem[] {
+  const { foreign, leases } = check.reading;
+  const taken = new Set(foreign.filter(({ seenAs }) => seenAs === 'lease').map(({ key }) => key));
+  const read = new Map(
+    taken.size === 0 ? [] : leases.filter(({ key }) => taken.has(key)).map((lease) => [lease.key, lease]),
+  );
+  return foreign.flatMap((key) => {
+    const lease = read.get(key.key);
+    return foreignKey(
+      key,
+      check,
+      lease === undefined ? deleteCommand(key.key, check.api) : deleteLease(lease, check.api, twins),
+    );
+  });
+}
+
+function foreignKey({ key, seenAs }: ForeignKey, check: LeaseCheck, deletion: string): readonly LeaseProblem[] {
   const listing = leaseListing(check.prefix);
   switch (seenAs) {
     case 'unreadable':
@@ -178,7 +218,7 @@ function foreign({ key, seenAs }: ForeignKey, check: LeaseCheck): readonly Lease
           severity: 'error',
           subject: key,
           message: `${key} is taken for a lease: flanneld lists every key that begins with ${listing}, also beside and below ${listing}/; its range is blocked and nodes may send to it`,
-          suggestion: `Copy it elsewhere if it is a backup (netctl keeps its own under ${cleanPrefix(check.prefix)}-netctl/), then: ${deleteCommand(key, check.api)}`,
+          suggestion: `Copy it elsewhere if it is a backup (netctl keeps its own under ${cleanPrefix(check.prefix)}-netctl/), then: ${deletion}`,
           keys: [key],
         }),
       ];
@@ -189,7 +229,7 @@ function foreign({ key, seenAs }: ForeignKey, check: LeaseCheck): readonly Lease
           severity: 'warning',
           subject: key,
           message: `${key} lies deeper than the leases: flanneld does not list it, but sees every change to it`,
-          suggestion: deleteCommand(key, check.api),
+          suggestion: deletion,
         }),
       ];
     case 'no':
@@ -207,7 +247,7 @@ function foreign({ key, seenAs }: ForeignKey, check: LeaseCheck): readonly Lease
   }
 }
 
-function keyProblems({ reading, prefix, api }: LeaseCheck): readonly LeaseProblem[] {
+function keyProblems({ reading, prefix, api }: LeaseCheck, twins: ReadonlySet<string>): readonly LeaseProblem[] {
   const found: LeaseProblem[] = [];
   const directory = `${leaseListing(prefix)}/`;
   for (const lease of reading.leases) {
@@ -234,7 +274,7 @@ function keyProblems({ reading, prefix, api }: LeaseCheck): readonly LeaseProble
           severity: 'warning',
           subject: key,
           message: `flanneld reads ${key} as ${subnetText} but would write ${directory}${ownKeyTail(lease)}: its owner renews that key and this one stays`,
-          suggestion: deleteCommand(key, api),
+          suggestion: deleteLease(lease, api, twins),
           keys: [key],
         }),
       );
@@ -245,7 +285,7 @@ function keyProblems({ reading, prefix, api }: LeaseCheck): readonly LeaseProble
 
 // ---- leases against each other ----
 
-function overlaps({ reading, api }: LeaseCheck): readonly LeaseProblem[] {
+function overlaps({ reading, api }: LeaseCheck, twins: ReadonlySet<string>): readonly LeaseProblem[] {
   const found: LeaseProblem[] = [];
   const order = reading.leases.filter((lease) => !isIpv6Only(lease));
   order.sort((a, b) => a.subnet.base - b.subnet.base || a.subnet.length - b.subnet.length);
@@ -269,7 +309,7 @@ function overlaps({ reading, api }: LeaseCheck): readonly LeaseProblem[] {
         severity: 'error',
         subject: lease.key,
         message: `${lease.key} (${ipText(lease)}) and ${outer.key} (${ipText(outer)}) ${relation}; nodes send the traffic of one to the other`,
-        suggestion: `Find the node that uses it (subnet.env, docker0), move the other, then: ${deleteCommand(lease.key, api)}`,
+        suggestion: `Find the node that uses it (subnet.env, docker0), move the other, then: ${deleteLease(lease, api, twins)}`,
         keys: [lease.key, outer.key],
       }),
     );

@@ -21,10 +21,10 @@ export const leaseTopics: readonly Topic[] = [
     code: 'unparsable-value',
     title: 'A lease whose value flanneld cannot read',
     meaning:
-      'The value is not the JSON of a lease. flanneld takes the subnet for free and gives it to another node, where it does not do worse (see unparsable-key). A node that has this lease and restarts ends with "subnet already exists", because the key is still there.',
+      'The value is not the JSON of a lease. flanneld takes the subnet for free and gives it to another node, where it does not do worse (see unparsable-key). When the node that has it restarts on etcd v3 it may end with "subnet already exists", because the key is still there.',
     causes: ['The value was written by hand.', 'A script wrote something else to the key.'],
     mend: [
-      'When the node that has the subnet is alive, put {"PublicIP":"IP-OF-THE-NODE"} there: flanneld on it writes the rest within a second (etcd v3).',
+      'When the node that has the subnet is alive, put {"PublicIP":"IP-OF-THE-NODE"} there: flanneld on it writes the rest within a second. On etcd v2 give it a TTL of 600 seconds; without one it becomes a reservation that lacks what peers need.',
       'When it is gone, delete the key. A key that is a subnet is safe to delete.',
       'With flannel v0.21.3 or later restart flanneld on nodes that have lost their routes.',
     ],
@@ -59,7 +59,10 @@ export const leaseTopics: readonly Topic[] = [
     meaning:
       'On etcd v3 flanneld lists PREFIX/subnets without a slash at the end. PREFIX/subnets-old/10.5.1.0-24 and PREFIX/subnets/old/10.5.1.0-24 are leases to it: their ranges are given to nobody, and nodes of the same backend send packets there.',
     causes: ['A backup of the leases was put beside them.'],
-    mend: ['Copy what you need to a place outside PREFIX/ and delete the keys.'],
+    mend: [
+      'Copy what you need to a place outside PREFIX/ and delete the keys.',
+      'flanneld knows leases by their subnet: when a node has the same subnet by its proper key, all nodes drop their route to it with the deletion. Restart flanneld on that node afterwards.',
+    ],
     see: ['unparsable-key', 'foreign-key'],
   },
   {
