@@ -306,7 +306,7 @@ export function carriesIpv6(backend: BackendType, version: FlannelVersion): bool
 }
 
 /** Shortest `PSK` that the ipsec backend takes. */
-export const ipsecPskLength = 96;
+const ipsecPskLength = 96;
 
 /** Bytes that a backend's header takes from each packet. */
 export function mtuOverhead(type: string, options: Readonly<Record<string, unknown>> = {}): number {
