@@ -266,7 +266,7 @@ function requirePair(cert: Sourced<string> | undefined, key: Sourced<string> | u
  * @param hasTls a CA or client certificate is given: an address without a scheme is then https
  * @throws InvalidInput `endpoint-invalid`, never repeating a user or password
  */
-export function normalizeEndpoints(written: Sourced<string>, hasTls: boolean): Sourced<readonly [string, ...string[]]> {
+function normalizeEndpoints(written: Sourced<string>, hasTls: boolean): Sourced<readonly [string, ...string[]]> {
   const { value, source } = written;
   const parts = value.split(',').map((part) => part.trim());
   // A comma at the end is a habit of scripts that build the list in a loop.

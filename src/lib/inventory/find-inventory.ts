@@ -3,8 +3,7 @@ import { homedir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { InvalidInput } from '../errors';
 import type { Inventory } from './inventory';
-
-const maximumBytes = 4 * 1024 * 1024;
+import { maximumInventoryBytes } from './inventory-size';
 
 export interface WhereToLook {
   /** The value of `--config`, if it was given. */
@@ -95,10 +94,10 @@ export async function readInventoryFile(found: Pick<FoundInventory, 'file' | 'sh
     for await (const chunk of handle.createReadStream({ highWaterMark: 256 * 1024, autoClose: false })) {
       const bytes: Uint8Array = chunk;
       total += bytes.length;
-      if (total > maximumBytes) {
+      if (total > maximumInventoryBytes) {
         throw new InvalidInput({
           code: 'inventory-too-large',
-          message: `${found.shownAs} holds more than ${maximumBytes} bytes; no inventory is that large`,
+          message: `${found.shownAs} holds more than ${maximumInventoryBytes} bytes; no inventory is that large`,
           next: ['Is it the right file? --config FILE names another'],
         });
       }

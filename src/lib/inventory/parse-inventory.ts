@@ -2,14 +2,12 @@ import { InvalidInput } from '../errors';
 import { checkInventory } from './check-inventory';
 import type { Inventory } from './inventory';
 import { formatInventoryProblem, type InventoryProblem } from './inventory-problem';
+import { maximumInventoryBytes } from './inventory-size';
 import { salvage } from './salvage';
 import { inventoryShape } from './shape';
 import { shapeProblems } from './shape-problems';
 import { toInventory } from './to-inventory';
 import { readYaml } from './yaml-tree';
-
-/** Larger than 10,000 nodes with every key; what is larger is not an inventory. */
-export const maximumInventoryBytes = 4 * 1024 * 1024;
 
 // The rest would be more of the same, and nobody reads it.
 const maximumProblems = 100;
@@ -71,7 +69,7 @@ export function parseInventory(content: string | Uint8Array, file: string, shown
   throw inventoryInvalid(problems, shownAs);
 }
 
-export function inventoryInvalid(problems: readonly InventoryProblem[], file: string): InvalidInput {
+function inventoryInvalid(problems: readonly InventoryProblem[], file: string): InvalidInput {
   const more = problems.length > maximumProblems ? [`and ${problems.length - maximumProblems} more`] : [];
   const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
   return new InvalidInput({

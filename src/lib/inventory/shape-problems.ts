@@ -173,7 +173,7 @@ const secretRule = 'a secret does not belong into an inventory, which is meant t
 const secretAdvice =
   'passwordFile: with the path of a file that only you can read, or set NETCTL_PASSWORD, or let netctl ask for it';
 
-export function isSecretKey(key: string): boolean {
+function isSecretKey(key: string): boolean {
   return /^(?!passwordfile$).*(?:passw|passphrase|secret|token|^pass$|^pw$)/i.test(key.replaceAll(/[-_]/g, ''));
 }
 

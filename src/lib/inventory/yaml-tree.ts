@@ -139,7 +139,7 @@ class Builder {
         this.#add('inventory-syntax', path, keyPlace, 'has a key that is not a word', null);
         continue;
       }
-      const key = String(keyNode.value);
+      const key = typeof keyNode.value === 'string' ? keyNode.value : (keyNode.source ?? JSON.stringify(keyNode.value));
       const keyPath = [...path, key];
       if (key === '<<') {
         const instead = 'the keys themselves; what all nodes share goes under ssh: or flannel:';
