@@ -1,0 +1,31 @@
+/**
+ * Where commands run: a machine, reduced to one verb.
+ *
+ * A command is words, never a shell text put together from parts; an adapter that needs a shell text (SSH) quotes the words.
+ * Reading a file is `cat`, writing one is a temporary file beside the target, then `mv`: all of that is built on `run`.
+ */
+export interface Command {
+  readonly argv: readonly [string, ...string[]];
+  /** Bytes for its standard input; a function when they are many, so that they are made while they are sent. */
+  readonly stdin?: Uint8Array | (() => AsyncIterable<Uint8Array>);
+  /** After so long the command is given up; default: the host's own. */
+  readonly timeoutMs?: number;
+}
+
+export interface Output {
+  /** Null when a signal ended the command. */
+  readonly code: number | null;
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+}
+
+export interface Host {
+  /** The node's name in the inventory, or the address that a person gave. Messages begin with it. */
+  readonly name: string;
+  /**
+   * Runs a command to its end. A non-zero code is an answer, not an error.
+   * @throws Unreachable when the host cannot be reached, refuses us, or falls silent; the message begins with its name
+   */
+  run(command: Command, signal?: AbortSignal): Promise<Output>;
+  close(): void;
+}
