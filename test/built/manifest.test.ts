@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { cleanEnv, ensureBuilt, root, runToEnd } from '../support/built';
@@ -15,6 +15,25 @@ async function evaluate(script: string): Promise<unknown> {
 }
 
 beforeAll(ensureBuilt);
+
+describe('the bundles', () => {
+  it('are ASCII, as bin/run.js reads them, and mean the same', async () => {
+    const bundles = readdirSync(join(root, 'dist')).filter((file) => file.endsWith('.cjs'));
+    expect(bundles).toEqual(expect.arrayContaining(['netctl.cjs', 'etcd.cjs', 'yaml.cjs']));
+    for (const bundle of bundles) {
+      const bytes = readFileSync(join(root, 'dist', bundle));
+      expect(
+        bytes.every((byte) => byte < 0x80),
+        bundle,
+      ).toBe(true);
+    }
+    // The glyphs of our own views stand in a regular expression of text-width.ts.
+    const bundle = readFileSync(join(root, 'dist/netctl.cjs'), 'latin1');
+    const [narrow = ''] = /narrow = (\/\^.*?\/);/.exec(bundle)?.slice(1) ?? [];
+    expect(narrow).toContain('\\u2026');
+    expect(new RegExp(narrow.slice(1, -1)).test('a…→█')).toBe(true);
+  });
+});
 
 describe('the manifest', () => {
   it('is what the sources say', async () => {
