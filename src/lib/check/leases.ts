@@ -125,7 +125,7 @@ function keyWord(key: string): string {
 // ---- keys and values that flanneld cannot read ----
 
 /** What a key or value does that flanneld of this release cannot read (spec 3.6). */
-export function unreadableEffect(version: FlannelVersion): string {
+function unreadableEffect(version: FlannelVersion): string {
   if (isAtLeast(version, 'v0.21.3')) {
     return `each flanneld ${version.tag} that sees it change drops its routes to ALL other nodes, until they renew (up to 23 h) or it restarts`;
   }

@@ -114,7 +114,7 @@ export function readLeases<E extends StoredKey>(
 }
 
 /** Numeric order of subnets; equal ones by key. */
-export function bySubnet(a: Lease, b: Lease): number {
+function bySubnet(a: Lease, b: Lease): number {
   return a.address - b.address || a.subnet.length - b.subnet.length || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
 }
 

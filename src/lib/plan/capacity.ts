@@ -13,7 +13,7 @@ import type { EffectiveConfig } from '../net/network-config';
 import { slotsOf, subnetRangeOf } from './subnet-range';
 
 /** flanneld collects this many free subnets, from SubnetMin upward, and takes one of them at random. */
-export const candidateLimit = 100;
+const candidateLimit = 100;
 
 /** Share of the subnets in use from which on a network counts as nearly full. */
 export const nearlyFull = 0.8;
