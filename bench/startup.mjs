@@ -41,6 +41,8 @@ async function startEtcd() {
   const config = '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan"}}';
   for (let tries = 0; tries < 50; tries++) {
     await sleep(100);
+    // Never write to an etcd that took the port before ours: it is somebody else's.
+    if (child.exitCode !== null) return undefined;
     const put = ['--endpoints', url, 'put', '/coreos.com/network/config', config];
     if (spawnSync('etcdctl', put, { env: etcdctlEnv }).status === 0) return { child, url };
   }

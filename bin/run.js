@@ -3,7 +3,8 @@
 
 const argv = process.argv.slice(2);
 // Runs of so many kinds have filled the code cache; what they did not compile is not worth another write.
-const mostKinds = 64;
+const mostKinds = 32;
+const core = 'netctl.cjs';
 
 if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-v')) {
   const { version } = require('../package.json');
@@ -28,23 +29,24 @@ function run() {
   }
 
   const program = JSON.parse(fs.readFileSync(path.join(dist, '..', 'oclif.manifest.json'), 'utf8'));
+  const command = commandIn(program.commands);
   const cache = isDebug || process.env.NETCTL_NO_CODE_CACHE ? undefined : cacheFolder(fs, path);
   const scripts = [];
-  const core = load('netctl.cjs');
+  const netctl = load(core);
 
-  core.endQuietlyWhenCutOff();
-  core
+  netctl.endQuietlyWhenCutOff();
+  netctl
     .main(argv, {
       root: path.join(__dirname, '..'),
-      version: core.version,
-      description: core.description,
-      topics: core.topics,
+      version: netctl.version,
+      description: netctl.description,
+      topics: netctl.topics,
       commands: program.commands,
-      load: (id) => core.COMMANDS[id],
+      load: (id) => netctl.COMMANDS[id],
     })
     .then((code) => {
       // Only what a run compiled can be kept, so each kind of run adds its part once.
-      if (cache !== undefined) for (const script of scripts) keep(script, kindOfRun(program.commands, code));
+      if (cache !== undefined) for (const script of scripts) keep(script, kindOfRun(code));
       process.exit(code);
     });
 
@@ -60,7 +62,7 @@ function run() {
     require.cache[file] = module;
     const source = fs.readFileSync(file, 'latin1');
     const build = source.slice(-33, -1);
-    const kept = cache === undefined ? undefined : read(name, build);
+    const kept = cache === undefined ? undefined : read(cacheName(name), build);
     const wrapped = `(function (exports, require, module, __filename, __dirname) {${source}${isDebug ? `//# sourceMappingURL=${name}.map` : ''}\n})`;
     const script = new vm.Script(wrapped, {
       filename: file,
@@ -68,7 +70,7 @@ function run() {
       importModuleDynamically: vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER,
     });
     const isUsed = kept !== undefined && script.cachedDataRejected === false;
-    scripts.push({ name, build, script, uses: isUsed ? kept.uses : [] });
+    scripts.push({ name: cacheName(name), build, script, uses: isUsed ? kept.uses : [] });
     const outer = Module.createRequire(file);
     const inner = (id) => (/^\.\/[a-z0-9-]+\.cjs$/.test(id) ? load(id.slice(2)) : outer(id));
     inner.resolve = outer.resolve;
@@ -79,9 +81,14 @@ function run() {
     return module.exports;
   }
 
+  /** Each command has a cache of ours: one for all would grow with every command and be read whole at each start. */
+  function cacheName(name) {
+    return name === core ? `${name}.${command.replaceAll(':', '-')}.bin` : `${name}.bin`;
+  }
+
   /** Data, then the build it was made from and what ran when it was made, then the length of that. */
   function read(name, build) {
-    const bytes = readOwn(path.join(cache, `${name}.bin`));
+    const bytes = readOwn(path.join(cache, name));
     if (bytes === undefined || bytes.length < 4) return undefined;
     const end = bytes.length - 4;
     const start = end - bytes.readUInt32LE(end);
@@ -126,7 +133,7 @@ function run() {
       const temporary = path.join(cache, `${name}.${process.pid}.tmp`);
       try {
         fs.writeFileSync(temporary, Buffer.concat([data, about, length]), { mode: 0o600, flag: 'wx' });
-        fs.renameSync(temporary, path.join(cache, `${name}.bin`));
+        fs.renameSync(temporary, path.join(cache, name));
       } catch (error) {
         fs.rmSync(temporary, { force: true });
         throw error;
@@ -136,14 +143,22 @@ function run() {
     }
   }
 
-  /** What ran, as far as it decides which functions were compiled: command, names of flags, format, how it ended. */
-  function kindOfRun(commands, code) {
+  /** `subnets:ls`, or what is answered without a command. */
+  function commandIn(commands) {
+    if (argv[0] === '__complete') return 'complete';
     const words = argv.filter((word) => !word.startsWith('-'));
-    const lengths = [4, 3, 2, 1].filter((length) => Object.hasOwn(commands, words.slice(0, length).join(':')));
-    const id = argv[0] === '__complete' ? argv[0] : lengths.length > 0 ? words.slice(0, lengths[0]).join(':') : '';
-    const flags = id === '__complete' ? [] : argv.flatMap((word) => /^(--[a-z0-9-]+|-[a-zA-Z])/.exec(word)?.[0] ?? []);
+    const length = [4, 3, 2, 1].find((length) => Object.hasOwn(commands, words.slice(0, length).join(':')));
+    return length === undefined || argv.includes('--help') || argv.includes('-h')
+      ? 'help'
+      : words.slice(0, length).join(':');
+  }
+
+  /** What decides which functions were compiled: command, names of flags, format, how it ended. */
+  function kindOfRun(code) {
+    if (command === 'complete' || command === 'help') return `${command} ${code}`;
+    const flags = argv.flatMap((word) => /^(--[a-z0-9-]+|-[a-zA-Z])/.exec(word)?.[0] ?? []);
     const formats = argv.filter((word) => /^(--output=|-o)?(json|yaml|csv|wide|name)$/.test(word));
-    return [id, ...new Set([...flags, ...formats].sort((a, b) => (a < b ? -1 : 1))), code].join(' ');
+    return [command, ...new Set([...flags, ...formats].sort((a, b) => (a < b ? -1 : 1))), code].join(' ');
   }
 }
 

@@ -211,29 +211,45 @@ describe('the code cache', () => {
     const cache = cacheIn(folder);
     expect(cache).toContain('-v');
     expect(statSync(cache).mode & 0o777).toBe(0o700);
-    expect(readdirSync(cache)).toEqual(['netctl.cjs.bin']);
-    expect(statSync(join(cache, 'netctl.cjs.bin')).mode & 0o777).toBe(0o600);
+    expect(readdirSync(cache)).toEqual(['netctl.cjs.explain.bin']);
+    expect(statSync(join(cache, 'netctl.cjs.explain.bin')).mode & 0o777).toBe(0o600);
   });
 
   it('is written again for a new kind of run, and for no other', async () => {
     const folder = home();
     const env = cleanEnv(folder);
     await netctl(['explain', '6'], env);
-    const file = join(cacheIn(folder), 'netctl.cjs.bin');
+    const file = join(cacheIn(folder), 'netctl.cjs.explain.bin');
     const first = statSync(file);
     await sleep(20);
     await netctl(['explain', '5'], env);
     expect(statSync(file).mtimeMs).toBe(first.mtimeMs);
-    await netctl(['completion', 'bash'], env);
+    await netctl(['explain', '5', '-o', 'json'], env);
     expect(statSync(file).mtimeMs).toBeGreaterThan(first.mtimeMs);
     expect(statSync(file).size).toBeGreaterThan(first.size);
+  });
+
+  it('is one for each command, so that no command reads what another needs', async () => {
+    const folder = home();
+    const env = cleanEnv(folder);
+    for (const words of [
+      ['explain'],
+      ['completion', 'bash'],
+      ['explain', '--help'],
+      ['nonsense'],
+      ['__complete', '--', 'e'],
+    ]) {
+      await netctl(words, env);
+    }
+    const names = readdirSync(cacheIn(folder)).filter((name) => name.startsWith('netctl.cjs.'));
+    expect(names.sort()).toEqual(['complete', 'completion', 'explain', 'help'].map((id) => `netctl.cjs.${id}.bin`));
   });
 
   it('is not believed when it is damaged', async () => {
     const folder = home();
     const env = cleanEnv(folder);
     await netctl(['explain', '6'], env);
-    const file = join(cacheIn(folder), 'netctl.cjs.bin');
+    const file = join(cacheIn(folder), 'netctl.cjs.explain.bin');
     const bytes = readFileSync(file);
     for (const damaged of [
       Buffer.concat([bytes.subarray(0, 8192), Buffer.alloc(512), bytes.subarray(8704)]),
@@ -252,14 +268,14 @@ describe('the code cache', () => {
     const env = cleanEnv(folder);
     await netctl(['explain', '6'], env);
     const cache = cacheIn(folder);
-    const file = join(cache, 'netctl.cjs.bin');
+    const file = join(cache, 'netctl.cjs.explain.bin');
     chmodSync(file, 0o666);
     await netctl(['explain', '6'], env);
     expect(statSync(file).mode & 0o777).toBe(0o600);
 
     const before = statSync(file).mtimeMs;
     chmodSync(cache, 0o777);
-    expect(await netctl(['completion', 'bash'], env)).toMatchObject({ status: 0 });
+    expect(await netctl(['explain', '6', '-o', 'json'], env)).toMatchObject({ status: 0 });
     expect(statSync(file).mtimeMs).toBe(before);
   });
 
