@@ -70,7 +70,7 @@ export default class InitNetwork extends NetctlCommand {
   async run(): Promise<void> {
     const { args, flags } = await this.parse(InitNetwork);
     const session = await Session.open(this, flags);
-    const avoid = avoidedRanges(flags.avoid ?? [], session.inventory);
+    const avoid = await avoidedRanges(flags.avoid ?? [], session.inventory);
     const wish = await networkText(args.network, flags, session);
     const opened = await session.networkStore();
     const review = reviewConfig(wish, opened.version, {

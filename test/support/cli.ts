@@ -1,65 +1,34 @@
-import { spawn } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { cleanEnv, type Ended, ensureBuilt, node, runJs, runToEnd, temporaryFolder } from './built';
 
-export interface Finished {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-export interface RunOptions {
+export interface NetctlOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly stdin?: string;
   readonly cwd?: string;
-  /** Milliseconds after which the run is killed and the test fails. */
-  readonly timeoutMs?: number;
 }
 
-const repository = path.resolve(import.meta.dirname, '../..');
-/** An empty home: no inventory, no settings of the person who runs the tests. */
-const emptyHome = mkdtempSync(path.join(tmpdir(), 'netctl-home-'));
-
-/** The environment of a test run: nothing of ours leaks in but the path and one shared code cache. */
-export function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
-  return {
-    PATH: process.env['PATH'] ?? '/usr/bin:/bin',
-    HOME: emptyHome,
-    XDG_CACHE_HOME: path.join(emptyHome, 'cache'),
-    LANG: 'C.UTF-8',
-    TZ: 'UTC',
-    ...extra,
-  };
-}
-
-/** Runs the built CLI as a person would, and waits for its end. */
-export function netctl(argv: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(
-      process.env['NETCTL_TEST_NODE'] ?? process.execPath,
-      [path.join(repository, 'bin/run.js'), ...argv],
-      {
-        cwd: options.cwd ?? emptyHome,
-        env: cleanEnvironment(options.env),
-        stdio: 'pipe',
-      },
-    );
-    const out: Buffer[] = [];
-    const err: Buffer[] = [];
-    const limit = options.timeoutMs ?? 20_000;
-    const timer = setTimeout(() => {
-      child.kill('SIGKILL');
-      reject(new Error(`netctl ${argv.join(' ')} was still running after ${limit} ms\n${Buffer.concat(err)}`));
-    }, limit);
-    child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
-    child.on('error', reject);
-    child.on('close', (code) => {
-      clearTimeout(timer);
-      resolve({ code, stdout: Buffer.concat(out).toString('utf8'), stderr: Buffer.concat(err).toString('utf8') });
+/** The built CLI with a home of its own: no inventory, no settings of the person who runs the tests. */
+export function cliFor(settings: Readonly<Record<string, string>>): {
+  readonly home: string;
+  readonly netctl: (argv: readonly string[], options?: NetctlOptions) => Promise<Ended>;
+  /** The document of a run with `-o json`. */
+  readonly json: (argv: readonly string[], options?: NetctlOptions) => Promise<Record<string, unknown>>;
+  readonly remove: () => void;
+} {
+  ensureBuilt();
+  const { path: home, remove } = temporaryFolder();
+  const netctl = (argv: readonly string[], options: NetctlOptions = {}): Promise<Ended> =>
+    runToEnd([node, runJs, ...argv], {
+      env: cleanEnv(home, { ...settings, ...options.env }),
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      ...(options.stdin === undefined ? {} : { stdin: options.stdin }),
     });
-    child.stdin.on('error', () => {});
-    child.stdin.end(options.stdin ?? '');
-  });
+  const json = async (argv: readonly string[], options?: NetctlOptions): Promise<Record<string, unknown>> => {
+    const { stdout, stderr } = await netctl([...argv, '-o', 'json'], options);
+    try {
+      return JSON.parse(stdout);
+    } catch {
+      throw new Error(`netctl ${argv.join(' ')} printed no JSON\nstdout: ${stdout}\nstderr: ${stderr}`);
+    }
+  };
+  return { home, netctl, json, remove };
 }

@@ -5,6 +5,7 @@ import { outputFlags, ownFlags } from '../../lib/cli/flags';
 import { Session } from '../../lib/cli/session';
 import { InvalidInput } from '../../lib/errors';
 import { parseIpv4Cidr } from '../../lib/net/cidr';
+import { readRange } from '../../lib/net/range-input';
 import { planCapacity } from '../../lib/plan/capacity';
 import { layoutListView } from '../../lib/view/layout-list';
 
@@ -37,14 +38,14 @@ export default class NetworkPlan extends NetctlCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(NetworkPlan);
     const session = await Session.open(this, flags);
-    const avoid = avoidedRanges(flags.avoid ?? [], session.inventory);
+    const avoid = await avoidedRanges(flags.avoid ?? [], session.inventory);
     const layouts = planCapacity({
       nodes: flags.nodes,
       containersPerNode: flags.containers,
       ...(flags.growth === undefined ? {} : { growth: share(flags.growth) }),
       ...(flags.churn === undefined ? {} : { churnPerDay: Number(flags.churn) }),
-      ...(flags.within === undefined ? {} : { within: range(flags.within) }),
-      avoid: avoid.map(({ cidr }) => range(cidr)),
+      ...(flags.within === undefined ? {} : { within: await readRange(flags.within, '--within') }),
+      avoid: avoid.flatMap(({ cidr }) => parseIpv4Cidr(cidr) ?? []),
     });
     await this.printList(layouts, layoutListView, flags);
     const best = layouts[0];
@@ -62,14 +63,4 @@ function share(text: string): number {
     });
   }
   return match[2] === '%' ? Number(match[1]) / 100 : Number(match[1]);
-}
-
-function range(text: string) {
-  const cidr = parseIpv4Cidr(text);
-  if (cidr !== undefined) return cidr;
-  throw new InvalidInput({
-    code: 'bad-range',
-    message: `--within ${JSON.stringify(text)} is not an IPv4 range`,
-    next: ['Write it as 10.0.0.0/8'],
-  });
 }

@@ -52,7 +52,7 @@ export default class NetworkRollback extends NetctlCommand {
         next: ['See which there are: netctl network history'],
       });
     }
-    const review = reviewConfig(record.config, opened.version, { avoid: avoidedRanges([], session.inventory) });
+    const review = reviewConfig(record.config, opened.version, { avoid: await avoidedRanges([], session.inventory) });
     if (review.verdict.outcome !== 'accepted') throw notAccepted(review);
     await setNetwork(
       this,

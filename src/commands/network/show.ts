@@ -22,7 +22,7 @@ export default class NetworkShow extends NetctlCommand {
     const { config, leases } = network.leases;
     if (config === null) throw noConfig(network.prefix);
     const review = reviewConfig(config.value, network.version, {
-      avoid: avoidedRanges([], session.inventory),
+      avoid: await avoidedRanges([], session.inventory),
       ...(session.inventory === undefined ? {} : { nodes: session.inventory.nodes.length }),
     });
     const { effective } = review.verdict;

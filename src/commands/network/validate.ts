@@ -47,7 +47,7 @@ export default class NetworkValidate extends NetctlCommand {
     const session = await Session.open(this, flags);
     const text = await session.configText(args.file, flags.live);
     const review = reviewConfig(text, session.version, {
-      avoid: avoidedRanges(flags.avoid ?? [], session.inventory),
+      avoid: await avoidedRanges(flags.avoid ?? [], session.inventory),
       ...(session.inventory === undefined ? {} : { nodes: session.inventory.nodes.length }),
     });
     const { networkValidationView } = await import('../../lib/view/network-validation');

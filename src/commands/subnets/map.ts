@@ -5,6 +5,7 @@ import { noConfig, Session } from '../../lib/cli/session';
 import { askTtls, ttlsWithoutAsking } from '../../lib/cli/subnet-reading';
 import { InvalidInput, Refused } from '../../lib/errors';
 import { formatCidr, parseIpv4Cidr } from '../../lib/net/cidr';
+import { readRange } from '../../lib/net/range-input';
 import { mapLimit, type SubnetState, subnetStates, subnetStatesOf } from '../../lib/plan/subnet-map';
 import { formatCount } from '../../lib/view/count';
 import { renderSubnetMap } from '../../lib/view/subnet-map';
@@ -29,14 +30,7 @@ export default class SubnetsMap extends NetctlCommand {
 
   async run(): Promise<void> {
     const { flags } = await this.parse(SubnetsMap);
-    const within = flags.within === undefined ? undefined : parseIpv4Cidr(flags.within);
-    if (flags.within !== undefined && within === undefined) {
-      throw new InvalidInput({
-        code: 'bad-range',
-        message: `--within ${JSON.stringify(flags.within)} is not an IPv4 range`,
-        next: ['Write it as 10.1.64.0/18'],
-      });
-    }
+    const within = flags.within === undefined ? undefined : await readRange(flags.within, '--within');
     const session = await Session.open(this, flags);
     const network = await session.network();
     const { config, leases } = network.leases;

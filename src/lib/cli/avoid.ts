@@ -1,7 +1,7 @@
-import { InvalidInput } from '../errors';
 import type { Inventory } from '../inventory/inventory';
-import { formatCidr, parseIpv4Cidr } from '../net/cidr';
+import { formatCidr } from '../net/cidr';
 import { parseIpv4 } from '../net/ipv4';
+import { readRange } from '../net/range-input';
 
 export interface Avoided {
   readonly cidr: string;
@@ -12,22 +12,21 @@ function hostOf(endpoint: string): string {
   return endpoint.replace(/^https?:\/\//, '').replace(/:\d+\/?$/, '');
 }
 
-/** What the network must not touch: `--avoid`, the inventory's `network.avoid`, and the addresses of its nodes and of etcd. */
-export function avoidedRanges(flags: readonly string[], inventory: Inventory | undefined): readonly Avoided[] {
+/** What the network must not touch: `--avoid`, and what the inventory says. */
+export async function avoidedRanges(
+  flags: readonly string[],
+  inventory: Inventory | undefined,
+): Promise<readonly Avoided[]> {
   const avoided: Avoided[] = [];
   for (const text of flags.flatMap((flag) => flag.split(','))) {
-    const cidr = parseIpv4Cidr(text.trim());
-    if (cidr === undefined) {
-      throw new InvalidInput({
-        code: 'bad-avoid',
-        message: `--avoid ${JSON.stringify(text)} is not a CIDR`,
-        next: ['Write it as 192.168.0.0/16'],
-      });
-    }
-    avoided.push({ cidr: formatCidr(cidr), why: '--avoid' });
+    avoided.push({ cidr: formatCidr(await readRange(text, '--avoid')), why: '--avoid' });
   }
-  if (inventory === undefined) return avoided;
-  for (const cidr of inventory.network.avoid) avoided.push({ cidr, why: 'network.avoid in the inventory' });
+  return inventory === undefined ? avoided : [...avoided, ...avoidedByInventory(inventory)];
+}
+
+/** The inventory's `network.avoid`, and the addresses of its nodes and of etcd. */
+export function avoidedByInventory(inventory: Inventory): readonly Avoided[] {
+  const avoided: Avoided[] = inventory.network.avoid.map((cidr) => ({ cidr, why: 'network.avoid in the inventory' }));
   const hosts = new Map<string, string>();
   for (const node of inventory.nodes) {
     for (const address of [node.address, node.publicIP]) {

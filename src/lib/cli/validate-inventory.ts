@@ -7,7 +7,7 @@ import { readInventory } from '../inventory/parse-inventory';
 import { newestFlannel, parseFlannelVersion } from '../net/flannel-version';
 import { canonicalConfig } from '../net/network-config';
 import type { RecordView } from '../view/record';
-import { avoidedRanges } from './avoid';
+import { avoidedByInventory } from './avoid';
 
 export interface InventoryValidation {
   /** No problem of severity error. */
@@ -49,7 +49,7 @@ function networkProblems(inventory: Inventory): readonly InventoryProblem[] {
     inventory.flannel.version === undefined ? newestFlannel : parseFlannelVersion(inventory.flannel.version);
   try {
     const review = reviewConfig(canonicalConfig(wish), version, {
-      avoid: avoidedRanges([], inventory),
+      avoid: avoidedByInventory(inventory),
       nodes: inventory.nodes.length,
     });
     return review.problems

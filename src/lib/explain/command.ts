@@ -4,18 +4,10 @@ import type { Topic } from './topic';
 /** What commands refuse or find besides the words that they were given. */
 export const commandTopics: readonly Topic[] = [
   {
-    code: 'bad-avoid',
-    exit: exitCodes.invalid,
-    title: '--avoid is not a range',
-    meaning: '--avoid names IPv4 ranges that the network must not touch, each as a CIDR.',
-    causes: ['A single address without its length, or a slip of the finger.'],
-    mend: ['Write it as 192.168.0.0/16; a single address as 192.168.1.1/32.'],
-  },
-  {
     code: 'bad-range',
     exit: exitCodes.invalid,
-    title: '--within is not an IPv4 range',
-    meaning: '--within names the address space that a layout is looked for in, as a CIDR.',
+    title: 'a range is no IPv4 range',
+    meaning: '--within, --avoid and the like take an IPv4 range, written as a CIDR.',
     causes: ['A range with a dash, an IPv6 range, or a slip of the finger.'],
     mend: ['Write it as 10.0.0.0/8.'],
   },
@@ -133,5 +125,53 @@ export const commandTopics: readonly Topic[] = [
       'Put the config into a file that only you can read: netctl init-network --file FILE, or pipe it in with --file -.',
       'Take another secret: this one may stand in the history of your shell.',
     ],
+  },
+  {
+    code: 'bad-renew-margin',
+    exit: exitCodes.invalid,
+    title: '--renew-margin is not what flanneld takes',
+    meaning: "flanneld's --subnet-lease-renew-margin is whole minutes from 1 to 1439; with any other value it exits.",
+    causes: ['Seconds or hours instead of minutes.', 'A unit behind the number.'],
+    mend: ['Write the minutes that flanneld was started with; without the flag it is 60.'],
+  },
+  {
+    code: 'config-unusable',
+    exit: exitCodes.refused,
+    title: 'flanneld does not take the config that is there',
+    meaning: 'Without a config that flanneld accepts there is no address space to draw.',
+    causes: [
+      'Somebody wrote the config with etcdctl, and nothing checked it.',
+      'The config is for another flannel release.',
+    ],
+    mend: ['netctl network validate --live says what is wrong.', 'netctl network rollback brings back the one before.'],
+  },
+  {
+    code: 'map-too-large',
+    exit: exitCodes.invalid,
+    title: 'too many subnets for a picture',
+    meaning: 'The map draws IPv4 networks of up to 4,194,304 subnets.',
+    causes: ['A large network with a long SubnetLen.', 'A network that is IPv6 only.'],
+    mend: ['Draw a part: netctl subnets map --within CIDR.'],
+  },
+  {
+    code: 'no-such-revision',
+    exit: exitCodes.invalid,
+    title: 'no replaced config of that revision',
+    meaning:
+      'netctl keeps each config that it replaces under the revision at which it had been written. There is none of this one.',
+    causes: [
+      'The revision of the current config, which nothing replaced.',
+      'A config that somebody wrote over with etcdctl.',
+    ],
+    mend: ['netctl network history lists what there is.'],
+  },
+  {
+    code: 'watch-format',
+    exit: exitCodes.invalid,
+    title: '--watch cannot print this format',
+    meaning:
+      'A watch has no end, so it prints tables, or one JSON document a line; csv, yaml and name are for lists that end.',
+    causes: ['-o csv, yaml or name together with --watch.'],
+    mend: ['netctl subnets ls --watch -o json'],
   },
 ];

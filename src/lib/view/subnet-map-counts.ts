@@ -1,6 +1,6 @@
 import { formatCidr } from '../net/cidr';
 import { formatIpv4 } from '../net/ipv4';
-import { type SubnetState, type SubnetStates, subnetStates } from '../plan/subnet-map';
+import type { SubnetState, SubnetStates } from '../plan/subnet-map';
 import type { RecordView } from './record';
 
 /** Neighbouring subnets of one state. */
@@ -47,7 +47,7 @@ export function mapCountsView(
     {
       kind: 'SubnetMap',
       name: (value) => value.network,
-      sections: [{ lines: (value) => subnetStates.map((state) => [state, value.counts[state]] as const) }],
+      sections: [{ lines: (value) => Object.entries(value.counts) }],
     },
   ];
 }
