@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ChangeFailed, Conflict } from '../../src/lib/errors';
@@ -14,6 +13,7 @@ import type {
   WatchNotice,
 } from '../../src/lib/store/store';
 import { type Etcd, type Relay, relayTo, sleep, startEtcd, until } from '../support/etcd';
+import { runNode } from '../support/run-node';
 
 type OpenStore = Store & PrefixLooker;
 
@@ -139,7 +139,10 @@ export function storeContract(subject: Subject): void {
       const keys = ['__proto__', 'a b', 'a%2Fb', 'a?b=c#d', 'constructor', '\u001b[31mred'].sort();
       for (const key of keys) await put(`${p}/${key}`, key);
       const { entries } = await store.snapshot(`${p}/`);
-      expect(entries.map(({ key }) => key.slice(p.length + 1)).sort()).toEqual(keys);
+      // v2 hides what begins with an underscore.
+      const listed = keys.filter((key) => subject.api === 'v3' || !key.startsWith('_'));
+      expect(entries.map(({ key }) => key.slice(p.length + 1)).sort()).toEqual(listed);
+      expect((await store.get(`${p}/__proto__`)).entry?.value).toEqual(text('__proto__'));
       expect((await store.get(`${p}/a%2Fb`)).entry?.value).toEqual(text('a%2Fb'));
     });
   });
@@ -302,9 +305,8 @@ export function storeContract(subject: Subject): void {
       const relay = await newRelay();
       relay.cutAfterBytes(subject.pastEvents * 60);
       const through = await openThrough(relay, 2000);
-      const notices: WatchNotice[] = [];
-      const events = await firstEvents(through, p, revision, keys.length, (notice) => notices.push(notice));
-      expect(notices.filter(({ kind }) => kind === 'lost').length).toBeGreaterThan(0);
+      const events = await firstEvents(through, p, revision, keys.length);
+      expect(relay.cuts()).toBeGreaterThan(1);
       const seen = events.map((event) => (event.type === 'put' ? event.entry.key : `deleted ${event.key}`));
       expect(new Set(seen)).toEqual(new Set(keys));
       expect(seen).toHaveLength(keys.length);
@@ -471,28 +473,6 @@ export function storeContract(subject: Subject): void {
     expect(stderr).toBe('');
     expect(code).toBe(0);
     expect(Number(/ended (\d+)/.exec(stdout)?.[1])).toBeLessThan(1500);
-  });
-}
-
-/** Runs a script in a process of its own. */
-function runNode(script: string): Promise<{ stdout: string; stderr: string; code: number | null }> {
-  return new Promise((resolve) => {
-    const { NODE_EXTRA_CA_CERTS: _, ...env } = process.env;
-    const args = ['--import', 'tsx', '--input-type=module', '-e', script];
-    const child = spawn(process.execPath, args, { cwd: join(import.meta.dirname, '../..'), env });
-    let stdout = '';
-    let stderr = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      stdout += chunk.toString();
-    });
-    child.stderr.on('data', (chunk: Buffer) => {
-      stderr += chunk.toString();
-    });
-    const timer = setTimeout(() => child.kill('SIGKILL'), 20_000);
-    child.once('close', (code) => {
-      clearTimeout(timer);
-      resolve({ stdout, stderr, code });
-    });
   });
 }
 

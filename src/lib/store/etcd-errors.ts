@@ -46,7 +46,7 @@ export class EndpointFailure extends Error {
   }
 }
 
-/** Nothing of the request can have reached etcd. */
+/** The request cannot have been carried out: it never got to an etcd that would. */
 export class NotSent extends EndpointFailure {}
 
 type Maker = new (fields: ErrorFields) => NetctlError;
@@ -231,9 +231,10 @@ const rules: Readonly<Record<FailureKind, FailureRule>> = {
     ],
   },
   corrupt: {
-    make: Unreachable,
+    make: ChangeFailed,
     final: true,
-    says: () => 'it raised the CORRUPT alarm: its members hold different data, so it refuses to serve',
+    says: (_, doing) =>
+      `its members hold different data (CORRUPT alarm), so ${JSON.stringify(doing.key)} was not written; what it lets you read may be wrong`,
     next: () => [
       'Find the member that differs: etcdctl endpoint hashkv --cluster -w table',
       'Remove that member, wipe its data directory, add it again; then: etcdctl alarm disarm',

@@ -14,15 +14,29 @@ export type Probe =
   | { readonly found: 'etcd'; readonly version: string; readonly reason: string };
 
 const maxAnswerBytes = 4096;
+const hungUp = 'it closed the connection without an answer';
+const closedEarly = 'the connection was closed in the TLS handshake';
 
 /** Connects, greets with `GET /version` (no credentials are sent) and reports; ends at the deadline at the latest. */
 export async function probeEndpoint(endpoint: Endpoint, material: TlsMaterial, deadlineMs: number): Promise<Probe> {
   const connection = await connect(endpoint, deadlineMs);
   if ('found' in connection) return connection;
   try {
-    if (!endpoint.secure) return await greet(endpoint, connection, material, deadlineMs);
+    if (!endpoint.secure) {
+      const greeted = await greet(endpoint, connection, material, deadlineMs);
+      // etcd's TLS port hangs up on plain HTTP without a word.
+      const mute = greeted.found === 'not-etcd' && greeted.reason === hungUp;
+      return mute && (await speaksTls(endpoint, deadlineMs))
+        ? { found: 'tls-needed', reason: 'it speaks TLS' }
+        : greeted;
+    }
     const secured = await secure(endpoint, connection, material, deadlineMs);
-    return 'found' in secured ? secured : await greet(endpoint, secured, material, deadlineMs);
+    if (!('found' in secured)) return await greet(endpoint, secured, material, deadlineMs);
+    // etcd's plain port hangs up on a TLS greeting without a word.
+    const mute = secured.found === 'tls-failed' && secured.reason === closedEarly;
+    return mute && (await speaksHttp(endpoint, deadlineMs))
+      ? { found: 'tls-not-spoken', reason: closedEarly }
+      : secured;
   } finally {
     connection.destroy();
   }
@@ -91,12 +105,30 @@ function secure(
       remainingMs(deadlineMs),
     );
     secured.once('error', (error: NodeJS.ErrnoException) => end(tlsProbe(error, material)));
-    secured.once('close', () => end({ found: 'tls-failed', reason: 'the connection was closed in the TLS handshake' }));
+    secured.once('close', () => end({ found: 'tls-failed', reason: closedEarly }));
     secured.once('secureConnect', () => {
       const problem = secured.authorized ? undefined : serverProblem(secured);
       end(problem ?? secured);
     });
   });
+}
+
+/** Whether a port answers a TLS greeting, be it by an alert. */
+async function speaksTls(endpoint: Endpoint, deadlineMs: number): Promise<boolean> {
+  const connection = await connect(endpoint, deadlineMs);
+  if ('found' in connection) return false;
+  const answer = await secure(endpoint, connection, {}, deadlineMs);
+  connection.destroy();
+  if (!('found' in answer)) return true;
+  return answer.found !== 'silent' && answer.found !== 'tls-not-spoken' && answer.reason !== closedEarly;
+}
+
+/** Whether a port answers a plain request. */
+async function speaksHttp(endpoint: Endpoint, deadlineMs: number): Promise<boolean> {
+  const connection = await connect(endpoint, deadlineMs);
+  if ('found' in connection) return false;
+  const answer = await greet({ ...endpoint, secure: false }, connection, {}, deadlineMs);
+  return answer.found === 'etcd' || (answer.found === 'not-etcd' && answer.reason !== hungUp);
 }
 
 /** Why the server's certificate is not accepted. */
@@ -146,7 +178,7 @@ export function tlsProbe(error: NodeJS.ErrnoException, material: TlsMaterial): P
     if (material.cert === undefined) return { found: 'tls-client-cert-required', reason };
     return { found: 'tls-client-cert-refused', reason: material.clientOutOfDate ?? reason };
   }
-  return { found: 'tls-failed', reason };
+  return { found: 'tls-failed', reason: code === 'ECONNRESET' ? closedEarly : reason };
 }
 
 function greet(endpoint: Endpoint, socket: net.Socket, material: TlsMaterial, deadlineMs: number): Promise<Probe> {
@@ -177,9 +209,7 @@ function greet(endpoint: Endpoint, socket: net.Socket, material: TlsMaterial, de
     socket.once('close', judge);
     // With TLS 1.3 the server judges our certificate only after the handshake: its alert arrives here.
     socket.once('error', (error: NodeJS.ErrnoException) =>
-      end(
-        endpoint.secure ? tlsProbe(error, material) : { found: 'not-etcd', reason: errorCode(error) ?? error.message },
-      ),
+      end(endpoint.secure ? tlsProbe(error, material) : { found: 'not-etcd', reason: hungUp }),
     );
     socket.write(`GET /version HTTP/1.1\r\nHost: ${endpoint.authority}\r\nConnection: close\r\n\r\n`);
   });
@@ -193,7 +223,7 @@ function greetingProbe(answer: string): Probe {
   const version = /"etcdserver":\s*"([^"]{1,32})"/.exec(answer)?.[1];
   if (version !== undefined) return { found: 'etcd', version, reason: `etcd ${version}` };
   const firstLine = answer.split('\r\n', 1)[0]?.slice(0, 80) ?? '';
-  return { found: 'not-etcd', reason: firstLine === '' ? 'it closed the connection without an answer' : firstLine };
+  return { found: 'not-etcd', reason: firstLine === '' ? hungUp : firstLine };
 }
 
 export function certificatesOf(material: TlsMaterial): { ca?: Buffer; cert?: Buffer; key?: Buffer } {

@@ -15,13 +15,15 @@ export interface Request {
   readonly answering?: (index: string | undefined) => void;
   /** For a long poll: how long the body may be waited for. */
   readonly bodyMs?: number;
+  /** The body is not JSON. */
+  readonly plainText?: boolean;
 }
 
 export interface Answer {
   readonly status: number;
   readonly index: string | undefined;
   readonly clusterId: string;
-  /** Parsed; undefined when the body is empty. */
+  /** Parsed JSON; undefined when the body is empty. */
   readonly body: unknown;
 }
 
@@ -57,7 +59,7 @@ export class MemberV2 {
     this.agent.destroy();
   }
 
-  /** @throws EndpointFailure; NotSent when etcd cannot have seen it */
+  /** @throws EndpointFailure; NotSent when etcd cannot have acted on it */
   async request(request: Request): Promise<Answer> {
     const totalMs = remainingMs(request.deadlineMs);
     let examination: Promise<EndpointFailure> | undefined;
@@ -107,7 +109,7 @@ export class MemberV2 {
     }
     const found = await examine();
     if (error instanceof NoSuchPath) {
-      return found.kind === 'timeout' ? new EndpointFailure('v2-off', url, error.message) : found;
+      return new NotSent(found.kind === 'timeout' ? 'v2-off' : found.kind, url, error.message, error);
     }
     const failure =
       found.kind !== 'timeout' || timedOut
@@ -121,25 +123,24 @@ export class MemberV2 {
   private async examined(deadlineMs: number): Promise<EndpointFailure> {
     const untilMs = Math.max(deadlineMs, Date.now() + Math.min(500, this.timeoutMs));
     const url = this.endpoint.url;
-    const [probe, leaderless] = await Promise.all([
+    const [probe, trouble] = await Promise.all([
       probeEndpoint(this.endpoint, this.material, untilMs),
-      this.isLeaderless(untilMs),
+      this.trouble(untilMs).catch(() => 'none'),
     ]);
     if (probe.found !== 'etcd') return new EndpointFailure(probe.found, url, probe.reason);
-    if (leaderless) return new EndpointFailure('no-quorum', url, 'no leader');
+    if (trouble === 'no-leader') return new EndpointFailure('no-quorum', url, 'no leader');
     return new EndpointFailure('timeout', url, probe.reason);
   }
 
-  /** A member answers for itself without a quorum. */
-  private async isLeaderless(deadlineMs: number): Promise<boolean> {
-    try {
-      const { status, body } = await this.send({ method: 'GET', path: '/v2/stats/self', deadlineMs }, { yes: false });
-      if (status !== 200 || !isRecord(body) || !isRecord(body['leaderInfo'])) return false;
-      const leader = body['leaderInfo']['leader'];
-      return leader === '' || leader === '0';
-    } catch {
-      return false;
-    }
+  /**
+   * What is wrong with the member by its own account, which it gives without a quorum. `/health` is false for want of a
+   * leader and for an alarm; `/v2/stats/self` goes on naming a leader that is long lost.
+   */
+  async trouble(deadlineMs: number): Promise<'none' | 'no-leader' | 'alarm'> {
+    const health = await this.send({ method: 'GET', path: '/health', deadlineMs }, { yes: false });
+    if (!isRecord(health.body) || String(health.body['health']) !== 'false') return 'none';
+    const metrics = await this.send({ method: 'GET', path: '/metrics', deadlineMs, plainText: true }, { yes: false });
+    return /^etcd_server_has_leader 1$/m.test(String(metrics.body)) ? 'alarm' : 'no-leader';
   }
 
   /** What the member says of itself; used by `status`. */
@@ -148,10 +149,6 @@ export class MemberV2 {
     const version = isRecord(body) ? body['etcdserver'] : undefined;
     if (typeof version === 'string') return version;
     throw new EndpointFailure('not-etcd', this.endpoint.url, 'its /version is not that of etcd');
-  }
-
-  async leaderless(deadlineMs: number): Promise<boolean> {
-    return this.isLeaderless(deadlineMs);
   }
 
   private send(request: Request, sent: { yes: boolean }): Promise<Answer> {
@@ -176,9 +173,9 @@ export class MemberV2 {
       };
       const abort = () => fail(new Late('called off'));
       let timer = setTimeout(() => fail(new Late('no answer in time')), remainingMs(request.deadlineMs));
+      outgoing.on('error', fail);
       request.signal?.addEventListener('abort', abort, { once: true });
       if (request.signal?.aborted === true) return abort();
-      outgoing.on('error', fail);
       outgoing.on('socket', (socket) => {
         if (!socket.connecting) {
           sent.yes = true;
@@ -208,7 +205,8 @@ export class MemberV2 {
           request.signal?.removeEventListener('abort', abort);
           try {
             const status = response.statusCode ?? 0;
-            const body = this.parsed(Buffer.concat(chunks), status);
+            const bytes = Buffer.concat(chunks);
+            const body = request.plainText === true ? bytes.toString() : this.parsed(bytes, status);
             resolve({ status, index, clusterId: headerText(response.headers['x-etcd-cluster-id']) ?? '', body });
           } catch (error) {
             reject(error);
@@ -230,7 +228,10 @@ export class MemberV2 {
         throw new NotSent('tls-needed', this.endpoint.url, 'the port speaks TLS');
       }
       if (status === 404) throw new NoSuchPath(`HTTP 404 ${firstLine}`);
-      throw new EndpointFailure('not-etcd', this.endpoint.url, `HTTP ${status} ${firstLine}`);
+      const reason = `HTTP ${status} ${firstLine}`;
+      // A proxy that says 502 or 504 may have passed the request on.
+      if (status >= 500) throw new EndpointFailure('not-etcd', this.endpoint.url, reason);
+      throw new NotSent('not-etcd', this.endpoint.url, reason);
     }
   }
 }

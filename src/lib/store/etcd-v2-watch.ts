@@ -139,7 +139,9 @@ function poll(
         if (answer.status !== 200) throw source.refused(member, answer);
         return { index, event: answer.body === undefined ? 'none' : changeOf(answer.body, member) };
       } catch (error) {
-        if (polling && !signal.aborted && !attempt.signal.aborted && isQuietEnd(error)) return { index, event: 'none' };
+        // Not a failure of the endpoint, which would be worth another round.
+        if (signal.aborted) throw new Error('called off', { cause: error });
+        if (polling && !attempt.signal.aborted && isQuietEnd(error)) return { index, event: 'none' };
         throw error;
       }
     },

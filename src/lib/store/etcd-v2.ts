@@ -166,9 +166,8 @@ class EtcdV2 implements Store, PrefixLooker {
         const endpoint = member.endpoint.url;
         const deadlineMs = Date.now() + this.options.timeoutMs;
         try {
-          const [version, leaderless] = await Promise.all([member.version(deadlineMs), member.leaderless(deadlineMs)]);
-          const noLeader = { error: 'no leader: the cluster has lost its quorum' };
-          return { endpoint, reachable: true, version, alarms: [], ...(leaderless ? noLeader : {}) };
+          const [version, trouble] = await Promise.all([member.version(deadlineMs), member.trouble(deadlineMs)]);
+          return { endpoint, reachable: true, version, alarms: [], ...troubles[trouble] };
         } catch (error) {
           const typed = this.typed(error, this.doing('read', 'status'));
           return {
@@ -264,8 +263,9 @@ class EtcdV2 implements Store, PrefixLooker {
     request: Pick<Request, 'method' | 'path' | 'form'>,
   ): Promise<Reply | { readonly lost: EndpointFailure }> {
     const deadlineMs = Date.now() + this.options.timeoutMs;
-    for (;;) {
-      const member = this.preferred ?? (await this.ready(doing, deadlineMs));
+    // A kept connection may have gone stale; then once more over one that was just tried.
+    for (let known = this.preferred; ; known = undefined) {
+      const member = known ?? (await this.ready(doing, deadlineMs));
       try {
         const answer = await member.request({ ...request, deadlineMs });
         const said = answer.status >= 500 ? refusal(member, answer, false) : undefined;
@@ -276,9 +276,8 @@ class EtcdV2 implements Store, PrefixLooker {
       } catch (error) {
         if (!(error instanceof EndpointFailure)) throw error;
         this.preferred = undefined;
-        const definite = isFinal(error) || error.kind === 'v2-off' || error.kind === 'not-etcd';
-        if (definite || (error instanceof NotSent && Date.now() >= deadlineMs)) throw this.typed(error, doing);
         if (!(error instanceof NotSent)) return { lost: error };
+        if (known === undefined) throw this.typed(error, doing);
       }
     }
   }
@@ -317,6 +316,12 @@ class EtcdV2 implements Store, PrefixLooker {
     return error;
   }
 }
+
+const troubles = {
+  none: {},
+  'no-leader': { error: 'no leader: the cluster has lost its quorum' },
+  alarm: { error: 'an alarm is raised: etcdctl alarm list' },
+} as const;
 
 const lostAnswerNote =
   'The answer to our own change was lost. Whether it came before the other one cannot be told; what is there now is theirs.';
