@@ -84,7 +84,7 @@ describe.skipIf(isMissing('bash'))('completion in bash', () => {
     expect(await bash('netctl expl')).toEqual(['explain']);
     expect(await bash('netctl explain --js')).toEqual(['--json']);
     expect(await bash('netctl explain -o js')).toEqual(['json']);
-    expect(await bash('netctl explain unknown-f')).toEqual(['unknown-flag']);
+    expect(await bash('netctl explain unknown-comm')).toEqual(['unknown-command']);
     expect(await bash('netctl explain --config ')).toEqual(['compopt -o default']);
   });
 
