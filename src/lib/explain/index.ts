@@ -1,6 +1,7 @@
 import { cliTopics } from './cli';
 import { commandTopics } from './command';
 import { configTopics } from './config';
+import { etcdTopics } from './etcd';
 import { exitTopics } from './exit';
 import { inventoryTopics } from './inventory';
 import { leaseTopics } from './lease';
@@ -14,6 +15,7 @@ export const areas: readonly { readonly title: string; readonly topics: readonly
   { title: 'Commands', topics: commandTopics },
   { title: 'The inventory', topics: inventoryTopics },
   { title: 'The network config', topics: configTopics },
+  { title: 'etcd', topics: etcdTopics },
   { title: 'Leases and subnets', topics: leaseTopics },
 ];
 
