@@ -23,11 +23,22 @@ function codesIn(text: string): readonly string[] {
   return [...named, ...Array.from(calls, ([, code = '']) => code)];
 }
 
+/** Codes that are put together, as in `code: \`etcd-${kind}\``: the beginning, and the keys of the file's table of kinds. */
+function composedCodesIn(text: string): readonly string[] {
+  const beginnings = Array.from(text.matchAll(/\bcode: [^,\n]*`([a-z-]+-)\$\{/g), ([, beginning = '']) => beginning);
+  const kinds = Array.from(text.matchAll(/^ {2}'?([a-z][a-z0-9-]*)'?: \{$/gm), ([, kind = '']) => kind);
+  return [...new Set(beginnings)].flatMap((beginning) => kinds.map((kind) => `${beginning}${kind}`));
+}
+
+const composed = new Set(sources.flatMap(({ text }) => composedCodesIn(text)));
+
 describe('the catalogue of netctl explain', () => {
   it('has a topic for every code that stands in the sources', () => {
     const known = new Set(allTopics().map(({ code }) => code));
     const missing = sources.flatMap(({ file, text }) =>
-      [...new Set(codesIn(text))].filter((code) => !known.has(code)).map((code) => `${code} (${file})`),
+      [...new Set([...codesIn(text), ...composedCodesIn(text)])]
+        .filter((code) => !known.has(code))
+        .map((code) => `${code} (${file})`),
     );
     expect(missing.sort()).toEqual([]);
   });
@@ -35,7 +46,7 @@ describe('the catalogue of netctl explain', () => {
   it('has no topic whose code stands nowhere', () => {
     const unused = areas
       .flatMap(({ topics }) => topics)
-      .filter(({ code }) => !sources.some(({ text }) => text.includes(`'${code}'`)));
+      .filter(({ code }) => !composed.has(code) && !sources.some(({ text }) => text.includes(`'${code}'`)));
     expect(unused.map(({ code }) => code)).toEqual([]);
   });
 
@@ -46,6 +57,10 @@ describe('the catalogue of netctl explain', () => {
       codesIn("const at = (code: string, text: string) => 0; at('called-code', ''); at(path, 'far-code', '');"),
     ).toEqual(['called-code', 'far-code']);
     expect(codesIn("code: found === 'no-code' ? 'one-code' : 'other-code',")).toEqual(['one-code', 'other-code']);
+    expect(composedCodesIn(`const rules = {\n  refused: {\n  'no-answer': {\n};\ncode: \`etcd-\${kind}\`,`)).toEqual([
+      'etcd-refused',
+      'etcd-no-answer',
+    ]);
     expect(codesIn("{ kind: 'no-code' }")).toEqual([]);
   });
 
