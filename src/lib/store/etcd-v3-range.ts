@@ -52,6 +52,9 @@ export function decodeRange(bytes: Buffer): RangeAnswer {
   return { clusterId, revision, entries, count };
 }
 
+/** A zero is not sent, unless by somebody who sends it. */
+const noLease = '0'.repeat(16);
+
 function entry(reader: Reader): Entry {
   const end = reader.lengthEnd();
   let key = '';
@@ -88,7 +91,7 @@ function entry(reader: Reader): Entry {
     }
   }
   if (reader.at !== end) throw new RangeError('a key runs past its end');
-  return leaseId === ''
+  return leaseId === '' || leaseId === noLease
     ? { key, value, revision, createdRevision, permanent: true }
     : { key, value, revision, createdRevision, permanent: false, leaseId };
 }

@@ -1,0 +1,438 @@
+import { exitCodes } from '../errors';
+import type { Topic } from './topic';
+
+const { invalid, unreachable, failed, conflict } = exitCodes;
+
+/** What can go wrong between netctl and etcd. `test/store/etcd-topics.test.ts` holds the list against the code. */
+export const etcdTopics: readonly Topic[] = [
+  {
+    code: 'etcd-unreachable',
+    title: 'No etcd endpoint could be used, each for a reason of its own',
+    exit: unreachable,
+    meaning: 'Every configured endpoint was tried. The lines under the message say what was wrong with each of them.',
+    causes: ['Several different faults at once, often a list of endpoints that is out of date.'],
+    mend: [
+      'Mend one endpoint: one that works is enough.',
+      'See what is configured, and where it comes from: netctl config show',
+    ],
+    see: ['etcd-refused', 'etcd-no-answer', 'etcd-no-quorum'],
+  },
+  {
+    code: 'etcd-refused',
+    title: 'Nothing listens on the port of the endpoint',
+    exit: unreachable,
+    meaning: 'The machine answered at once that no process listens on that port.',
+    causes: [
+      'etcd is not running there.',
+      'etcd listens on another address: its default is 127.0.0.1 only.',
+      'The port is wrong: clients use 2379, members among themselves 2380.',
+    ],
+    mend: [
+      'On that machine: systemctl status etcd, and journalctl -u etcd -n 50',
+      'On that machine: ss -ltnp | grep etcd, then correct --listen-client-urls or the endpoint.',
+    ],
+  },
+  {
+    code: 'etcd-name-unknown',
+    title: 'The host name of the endpoint does not resolve',
+    exit: unreachable,
+    meaning: 'The name service of this machine has no address for the name.',
+    causes: [
+      'A misspelt name.',
+      'A name that only resolves inside the cluster or the VPN.',
+      'No name service is reachable.',
+    ],
+    mend: ['getent hosts NAME shows what this machine knows.', 'Use the address of the member instead.'],
+  },
+  {
+    code: 'etcd-unroutable',
+    title: 'No connection to the endpoint can be made',
+    exit: unreachable,
+    meaning: 'The network refused at once: there is no route, or a router or firewall on the way said no.',
+    causes: ['The address is in another network.', 'A firewall rejects the port.', 'The VPN is down.'],
+    mend: ['ip route get ADDRESS shows the way that packets take.'],
+  },
+  {
+    code: 'etcd-no-answer',
+    title: 'Packets to the endpoint vanish',
+    exit: unreachable,
+    meaning: 'No TCP connection was made within the deadline. Nobody said no either.',
+    causes: ['A firewall drops packets to the port.', 'The machine is off, or the address belongs to nobody.'],
+    mend: [
+      'nc -vz HOST 2379 from this machine, and from one that works.',
+      'A far and slow etcd needs a longer --timeout.',
+      'Dead endpoints beside a live one cost a third of a second, not a deadline: they may stay in the list.',
+    ],
+  },
+  {
+    code: 'etcd-silent',
+    title: 'The endpoint takes connections and does not answer',
+    exit: unreachable,
+    meaning: 'A TCP connection was made, then nothing came: no TLS handshake, or no answer to a request.',
+    causes: [
+      'The etcd process hangs or is stopped.',
+      'A load balancer without a live server behind it.',
+      'It is not etcd.',
+    ],
+    mend: [
+      'On that machine: systemctl status etcd, and look at its load and disk.',
+      'A far and slow etcd needs a longer --timeout.',
+    ],
+  },
+  {
+    code: 'etcd-timeout',
+    title: 'etcd is up but did not finish in time',
+    exit: unreachable,
+    meaning:
+      'The member answers questions about itself and knows a leader, yet the request was not done within the deadline.',
+    causes: [
+      'A slow disk: etcd waits for it at every write.',
+      'An overloaded member, or members far from each other.',
+      'A quorum that is being lost at this moment.',
+    ],
+    mend: ['etcdctl endpoint status --cluster -w table', 'Give it more time: --timeout 30'],
+    see: ['etcd-no-quorum'],
+  },
+  {
+    code: 'etcd-no-quorum',
+    title: 'The etcd cluster has no leader',
+    exit: unreachable,
+    meaning:
+      'A member answers for itself but the cluster has lost its quorum: half of its members or more are gone. Nothing can be read with certainty and nothing written.',
+    causes: ['Members are down, or cut off from each other.', 'A cluster of two lost one: two members bear no loss.'],
+    mend: [
+      'Bring members back until more than half of them run: etcdctl endpoint status --cluster -w table',
+      'When their data is lost for good: restore from a snapshot, etcdctl snapshot restore',
+      'Containers go on working meanwhile, and nodes keep their subnets for up to 24 hours. Release no leases until etcd has been well for a while.',
+    ],
+  },
+  {
+    code: 'etcd-interrupted',
+    title: 'The connection to etcd broke off',
+    exit: unreachable,
+    meaning: 'A connection that stood was closed in the middle of a request. Reads were repeated until the deadline.',
+    causes: ['etcd is being restarted.', 'Something between cuts connections.'],
+    mend: ['Run the command again.'],
+  },
+  {
+    code: 'etcd-tls-unknown-ca',
+    title: "etcd's certificate is signed by a CA that we do not trust",
+    exit: unreachable,
+    meaning:
+      'The certificate of the endpoint does not lead to the CA that was given, or to a public one when none was.',
+    causes: [
+      'No --cacert, or that of another cluster.',
+      'The CA was renewed and this machine has the old one.',
+      'Somebody in the middle.',
+    ],
+    mend: [
+      'Give the CA that signed it: --cacert FILE, or etcd.caFile in netctl.yaml',
+      'openssl s_client -connect HOST:2379 -showcerts </dev/null shows the chain.',
+    ],
+  },
+  {
+    code: 'etcd-tls-server-out-of-date',
+    title: "etcd's certificate has expired or is not valid yet",
+    exit: unreachable,
+    meaning: 'The dates in the certificate of the endpoint, or of the CA above it, do not include this moment.',
+    causes: [
+      'It was not renewed.',
+      'It was renewed on disk, and etcd still runs with the old one.',
+      'The clock of this machine is wrong.',
+    ],
+    mend: ['Renew it and restart that member.', 'Check the clock: date -u'],
+  },
+  {
+    code: 'etcd-tls-wrong-name',
+    title: "etcd's certificate is for other names",
+    exit: unreachable,
+    meaning:
+      'The endpoint is not among the subjectAltName entries of the certificate. An address must be there as an address.',
+    causes: [
+      'The certificate lists host names and the endpoint is an address, or the other way round.',
+      'The member moved.',
+    ],
+    mend: [
+      'Use one of the names that the message lists.',
+      'Issue a certificate with the address in it: subjectAltName=IP:10.0.0.1',
+    ],
+  },
+  {
+    code: 'etcd-tls-client-cert-required',
+    title: 'etcd wants a client certificate',
+    exit: unreachable,
+    meaning: 'etcd runs with --client-cert-auth, and we came without a certificate.',
+    causes: ['No --cert and --key.'],
+    mend: ['Give both: --cert FILE --key FILE, signed by the CA in its --trusted-ca-file.'],
+  },
+  {
+    code: 'etcd-tls-client-cert-refused',
+    title: 'etcd refused our client certificate',
+    exit: unreachable,
+    meaning: 'The server looked at our certificate and ended the connection.',
+    causes: [
+      'It has expired.',
+      'It is signed by a CA that etcd does not trust.',
+      'Its extended key usage does not allow client authentication.',
+    ],
+    mend: [
+      'openssl x509 -in CERT -noout -issuer -dates -ext extendedKeyUsage',
+      'Why, in its own words: journalctl -u etcd | grep -i tls',
+    ],
+  },
+  {
+    code: 'etcd-tls-failed',
+    title: 'The TLS handshake with etcd failed',
+    exit: unreachable,
+    meaning: 'Client and server did not come to an agreement, for a reason that is none of the usual ones.',
+    causes: ['No TLS version or cipher in common.', 'Something between that breaks TLS open.'],
+    mend: ['openssl s_client -connect HOST:2379 </dev/null shows how far it gets.'],
+  },
+  {
+    code: 'etcd-tls-needed',
+    title: 'The endpoint speaks TLS and was asked in plain HTTP',
+    exit: unreachable,
+    meaning: 'The endpoint begins with http:// and the port behind it expects https.',
+    causes: [
+      'etcd was moved to TLS and the endpoint was not.',
+      'ETCDCTL_ENDPOINTS without a scheme counts as http unless a CA or certificate is given.',
+    ],
+    mend: ['Write https:// and give the CA: --endpoints https://HOST:2379 --cacert FILE'],
+  },
+  {
+    code: 'etcd-tls-not-spoken',
+    title: 'The endpoint does not speak TLS',
+    exit: unreachable,
+    meaning: 'The endpoint begins with https:// and the port behind it answers in plain text.',
+    causes: ['etcd runs without TLS.', 'The port is another one.'],
+    mend: ['Write http:// if etcd is meant to run without TLS. Everybody on the way can then read and change it.'],
+  },
+  {
+    code: 'etcd-not-etcd',
+    title: 'Something other than etcd answers at the endpoint',
+    exit: unreachable,
+    meaning: 'The port answers, but not as etcd does. etcdctl says "client: response is invalid json" or hangs.',
+    causes: [
+      'Another service on that port.',
+      'A proxy or load balancer that answers by itself.',
+      'The port of the members among themselves, 2380.',
+    ],
+    mend: ['curl -i HOST:PORT/version; etcd says {"etcdserver":"3.…'],
+  },
+  {
+    code: 'etcd-auth-failed',
+    title: 'etcd refused the user or the password',
+    exit: unreachable,
+    meaning: 'etcd does not say which of the two is wrong.',
+    causes: ['A wrong password.', 'No such user.', 'A line end in a password file is left out; a space is not.'],
+    mend: ['etcdctl user list', 'Try it: etcdctl --user NAME get /coreos.com/network/config'],
+  },
+  {
+    code: 'etcd-auth-needed',
+    title: 'etcd wants a user and a password',
+    exit: unreachable,
+    meaning:
+      'Authentication is enabled, and none were given, or etcd has forgotten our login and a new one did not help.',
+    causes: ['No --user.', 'A guest role that was taken away (v2).'],
+    mend: ['--user NAME, with the password at the prompt, in --password-file FILE or in NETCTL_PASSWORD'],
+  },
+  {
+    code: 'etcd-permission-denied',
+    title: 'The etcd user has no right to do this',
+    exit: unreachable,
+    meaning:
+      'The login worked. None of the roles of the user covers the key with the right that is needed. Nothing was changed.',
+    causes: [
+      'A role for the config only: the subnets need a right on all keys that start with PREFIX/subnets.',
+      'A certificate whose common name is an etcd user is that user, whatever --user says.',
+    ],
+    mend: [
+      'For flanneld and netctl: etcdctl role grant-permission ROLE --prefix=true readwrite /coreos.com/network',
+      'etcdctl user get NAME --detail shows what a user may do.',
+    ],
+  },
+  {
+    code: 'etcd-access-denied',
+    title: 'etcd v2 refused the user',
+    exit: unreachable,
+    meaning: 'The v2 API says "Insufficient credentials" to a wrong password and to a missing right alike.',
+    causes: ['A wrong password or an unknown user.', 'A role without the right on the path.'],
+    mend: [
+      'ETCDCTL_API=2 etcdctl --username NAME get /coreos.com/network/config',
+      'ETCDCTL_API=2 etcdctl user get NAME, then role get ROLE',
+    ],
+  },
+  {
+    code: 'etcd-compacted',
+    title: 'The history that was asked for is gone',
+    exit: conflict,
+    meaning: 'etcd keeps old revisions until it is told to compact them away, which happened in between.',
+    causes: ['Automatic compaction, or somebody ran etcdctl compact.'],
+    mend: ['Run the command again: it begins at the present.'],
+  },
+  {
+    code: 'etcd-no-space',
+    title: 'The database of etcd is full',
+    exit: failed,
+    meaning:
+      'etcd has raised the NOSPACE alarm: its database has reached its quota, 2 GB by default. It serves reads and refuses writes, so no flanneld can renew its lease: after 24 hours subnets are lost.',
+    causes: ['History that is never compacted.', 'Somebody else fills the same etcd.'],
+    mend: [
+      'Find the revision: etcdctl endpoint status -w json (header.revision)',
+      'Drop the history: etcdctl compact REVISION',
+      'Give the room back, one member after the other: etcdctl defrag --cluster',
+      'Take writes again: etcdctl alarm disarm',
+      'For good: --auto-compaction-retention=1h, and a larger --quota-backend-bytes. flanneld v0.18.0 to v0.28.5 can go deaf when its history is compacted: update it.',
+    ],
+  },
+  {
+    code: 'etcd-corrupt',
+    title: 'The members of etcd hold different data',
+    exit: failed,
+    meaning:
+      'etcd has raised the CORRUPT alarm and refuses writes. What members let you read may differ from one to the next.',
+    causes: ['A disk or a bug damaged the database of a member.', 'A member was restored from the wrong data.'],
+    mend: [
+      'Find the member that differs: etcdctl endpoint hashkv --cluster -w table',
+      'Remove it, wipe its data directory and add it again: etcdctl member remove, member add',
+      'Then: etcdctl alarm disarm',
+    ],
+  },
+  {
+    code: 'etcd-too-many-requests',
+    title: 'etcd is overloaded',
+    exit: unreachable,
+    meaning:
+      'etcd has more requests under way than it can apply and turns new ones away. A write that it turned away was not done.',
+    causes: ['A slow disk.', 'Somebody else floods it.'],
+    mend: ['Run the command again in a moment.', 'etcdctl check perf shows what it bears.'],
+  },
+  {
+    code: 'etcd-request-too-large',
+    title: 'The value is larger than etcd takes',
+    exit: invalid,
+    meaning: 'etcd limits a request to 1.5 MiB unless --max-request-bytes says otherwise. Nothing was written.',
+    causes: ['A file that is not a network config.'],
+    mend: ['A network config has some hundred bytes: look at what you gave.'],
+  },
+  {
+    code: 'etcd-answer-too-large',
+    title: 'The answer of etcd is larger than netctl takes',
+    exit: unreachable,
+    meaning: 'More than 256 MiB came back from the v2 API, ten times what the largest flannel network has.',
+    causes: ['The prefix is that of something else.'],
+    mend: ['Check --prefix.'],
+  },
+  {
+    code: 'etcd-v2-off',
+    title: 'etcd does not serve the v2 API',
+    exit: unreachable,
+    meaning:
+      'flannel up to v0.17.0 keeps its network in v2. etcd 3.4 and 3.5 serve it only when told to, etcd 3.6 never.',
+    causes: ['etcd runs without --enable-v2=true.', 'The network is in v3 and --etcd-api says v2.'],
+    mend: ['--etcd-api v3, or auto, when flannel is v0.18.0 or later.', 'Start etcd with --enable-v2=true.'],
+  },
+  {
+    code: 'etcd-v3-not-served',
+    title: 'etcd does not serve the v3 API',
+    exit: unreachable,
+    meaning: 'The server is etcd 2. flannel v0.18.0 and later cannot use it.',
+    causes: ['An etcd from before 2016.'],
+    mend: ['--etcd-api v2 for flannel up to v0.17.0.', 'Update etcd.'],
+  },
+  {
+    code: 'etcd-refused-request',
+    title: 'etcd refused the request',
+    exit: failed,
+    meaning: 'etcd answered with an error of its own that netctl does not know. It stands in the message.',
+    causes: ['A release of etcd with other rules.'],
+    mend: ['Look the sentence up in the documentation of your etcd; report it to netctl when it ought to know it.'],
+  },
+  {
+    code: 'etcd-conflict',
+    title: 'Somebody else changed the key',
+    exit: conflict,
+    meaning:
+      'Every write of netctl holds only if the key is still as it was read. It was not, so nothing was written over the change of somebody else.',
+    causes: ['A flanneld renewed its lease, or another person or program wrote, between the look and the write.'],
+    mend: ['Look at what is there now, then run the command again.'],
+  },
+  {
+    code: 'etcd-not-written',
+    title: 'A change got no answer and was not made',
+    exit: failed,
+    meaning:
+      'The connection was lost after the change was sent. netctl does not repeat such a change: it looked at the key again, twice, and found it as it was.',
+    causes: ['etcd was restarted, or its connection was cut, at that moment.', 'The quorum was lost for a while.'],
+    mend: [
+      'Run the command again. Should the first change still arrive, late, the second is refused as a conflict: both cannot happen.',
+    ],
+    see: ['etcd-outcome-unknown'],
+  },
+  {
+    code: 'etcd-outcome-unknown',
+    title: 'Whether a change was made is unknown',
+    exit: failed,
+    meaning: 'The connection was lost after the change was sent, and the key could not be read again to see.',
+    causes: ['etcd, or the way to it, went down at that moment.'],
+    mend: ['When etcd answers again, run the command again: it looks first, and changes only what is not yet so.'],
+    see: ['etcd-not-written'],
+  },
+  {
+    code: 'etcd-endpoint-invalid',
+    title: 'The address of etcd is malformed',
+    exit: invalid,
+    meaning:
+      'An endpoint is scheme://host:port and nothing after it. Without a scheme it is https when certificates are given, else http.',
+    causes: ['No port.', 'A path, a user or a query in the address.', 'An IPv6 address without brackets.'],
+    mend: ['http://10.0.0.1:2379', 'https://etcd1.example:2379,https://etcd2.example:2379', 'http://[fd00::1]:2379'],
+  },
+  {
+    code: 'etcd-pem-invalid',
+    title: 'A certificate or key file is not PEM',
+    exit: invalid,
+    meaning: 'The file holds no PEM block of the kind that is needed, or a damaged one.',
+    causes: ['The files for --cacert, --cert and --key are mixed up.', 'A DER or PKCS#12 file.', 'An empty file.'],
+    mend: ['openssl x509 -inform der -in FILE -out FILE.pem', 'openssl pkcs12 -in FILE -nodes -out FILE.pem'],
+  },
+  {
+    code: 'etcd-key-encrypted',
+    title: 'The client key is protected by a passphrase',
+    exit: invalid,
+    meaning: 'netctl has nowhere to ask for it, and flanneld has not either.',
+    causes: ['The key was made without -nodes.'],
+    mend: ['openssl pkey -in KEY -out KEY.plain && chmod 600 KEY.plain'],
+  },
+  {
+    code: 'etcd-key-mismatch',
+    title: 'The client key does not belong to the certificate',
+    exit: invalid,
+    meaning: 'The public key in the certificate is not that of the private key.',
+    causes: ['Files of different renewals or machines.'],
+    mend: ['openssl x509 -in CERT -noout -pubkey and openssl pkey -in KEY -pubout print the same for a pair.'],
+  },
+  {
+    code: 'etcd-cert-without-key',
+    title: 'A client certificate without its key, or the other way round',
+    exit: invalid,
+    meaning: 'TLS client authentication needs both.',
+    causes: ['One of --cert and --key is missing.'],
+    mend: ['--cert FILE --key FILE'],
+  },
+  {
+    code: 'etcd-v2-key',
+    title: 'A key that the v2 API cannot have',
+    exit: invalid,
+    meaning: 'Keys of v2 are paths, which etcd cleans; one with "." or ".." as a part would name another key.',
+    causes: ['A --prefix with such a part.'],
+    mend: ['Write the path without it.'],
+  },
+  {
+    code: 'etcd-v2-value',
+    title: 'A value that the v2 API cannot hold',
+    exit: invalid,
+    meaning: 'v2 stores text. Bytes that are not UTF-8 would come back as others.',
+    causes: ['A binary file was given.'],
+    mend: ['Give text; a network config is JSON.'],
+  },
+];
