@@ -1,30 +1,19 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { type Services, servicesOf } from '../../src/lib/store/etcd-v3-proto';
 
 const require = createRequire(import.meta.url);
 const etcd3 = dirname(require.resolve('etcd3/package.json'));
 const nearEtcd3 = createRequire(join(etcd3, 'lib/index.js'));
 
-interface Method {
-  readonly path: string;
-  readonly requestStream: boolean;
-  readonly responseStream: boolean;
-  readonly originalName: string;
-  requestSerialize(message: object): Buffer;
-  requestDeserialize(bytes: Buffer): object;
-  responseSerialize(message: object): Buffer;
-  responseDeserialize(bytes: Buffer): object;
-}
-type Services = Readonly<Record<string, Readonly<Record<string, Method>>>>;
-
 const options = { keepCase: true, longs: String, enums: String, defaults: true, oneofs: true };
 const proto = join(etcd3, 'proto/rpc.proto');
 const real: Services = nearEtcd3('@grpc/proto-loader').loadSync(proto, options);
-const { Root } = createRequire(nearEtcd3.resolve('@grpc/proto-loader'))('protobufjs');
-const root = new Root();
+const protobuf = createRequire(nearEtcd3.resolve('@grpc/proto-loader'))('protobufjs');
+const root = new protobuf.Root();
 root.loadSync(proto, { keepCase: true });
-const ours: Services = require('../../scripts/etcd3-proto-loader.cjs').fromJSON(root.toJSON(), options);
+const ours = servicesOf(root.toJSON(), options, () => protobuf);
 
 describe('the stand-in for @grpc/proto-loader', () => {
   const services = Object.keys(real).filter((name) => real[name] !== undefined && !('format' in real[name]));
