@@ -43,7 +43,8 @@ export const outputFlags = () =>
       summary: 'How to print the data.',
       helpGroup: 'OUTPUT',
     })(),
-    json: Flags.boolean({ summary: 'The same as -o json.', exclusive: ['output'], helpGroup: 'OUTPUT' }),
+    // Not exclusive with `output`: NETCTL_OUTPUT in the environment must not forbid --json.
+    json: Flags.boolean({ summary: 'The same as -o json, and beats it.', helpGroup: 'OUTPUT' }),
   });
 
 export const etcdFlags = () =>

@@ -255,10 +255,15 @@ function whileRunning(
 
 function atRestart(counts: NetworkChange['counts'], version: FlannelVersion): readonly string[] {
   const lines: string[] = [];
-  if (counts.kept > 0) lines.push(`${leases(counts.kept)} fit the new config: their owners keep their subnets.`);
+  if (counts.kept > 0)
+    lines.push(
+      counts.kept === 1
+        ? '1 lease fits the new config: its owner keeps its subnet.'
+        : `${leases(counts.kept)} fit the new config: their owners keep their subnets.`,
+    );
   if (counts.lost > 0) {
     lines.push(
-      `${leases(counts.lost)} do not fit: each owner deletes its own when it restarts and takes a free subnet at random; ` +
+      `${leases(counts.lost)} ${counts.lost === 1 ? 'does' : 'do'} not fit: each owner deletes its own when it restarts and takes a free subnet at random; ` +
         'its containers get new addresses.',
     );
     if (!isAtLeast(version, 'v0.18.0')) {
