@@ -1051,8 +1051,7 @@ class V2Endpoints(Endpoints):
 
 class V3Endpoints(Endpoints):
     def problem_text(self, problems):
-        url, problem = problems[-1]
-        return f'rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing {dial_text(url, problem)}"'
+        return dial_text(*problems[-1])
 
 
 def file_must_open(path):
@@ -1135,12 +1134,12 @@ class V2Registry:
         try:
             answer = json.loads(data) if data else {}
         except ValueError:
-            raise Fail(f"client: response is invalid json. The endpoint is probably not valid etcd cluster endpoint.") from None
+            raise Fail("client: response is invalid json. The endpoint is probably not valid etcd cluster endpoint.") from None
         if status not in (200, 201):
             code = answer.get("errorCode", 0)
             index = answer.get("index", 0)
             if not code:
-                raise Fail(f"client: response is invalid json. The endpoint is probably not valid etcd cluster endpoint.")
+                raise Fail("client: response is invalid json. The endpoint is probably not valid etcd cluster endpoint.")
             text = f"{code}: {answer.get('message', '')} ({answer.get('cause', '')}) [{index}]"
             raise EtcdError(text, code, index)
         return answer, int(headers.get("X-Etcd-Index") or 0)
@@ -1215,10 +1214,10 @@ class V2Registry:
                 if connection.sock:
                     connection.sock.settimeout(None)
                 data = response.read()
-            except (OSError, http.client.HTTPException, ValueError, AttributeError) as problem:
+            except (OSError, http.client.HTTPException, ValueError, AttributeError):
                 if self.ctx.cancelled():
                     raise Cancelled from None
-                raise Unreachable(f"unexpected EOF: {problem}") from None
+                raise Unreachable("client: etcd cluster is unavailable or misconfigured; error #0: unexpected EOF") from None
             finally:
                 self.ctx.forget(wake)
                 connection.close()
@@ -1310,7 +1309,17 @@ class V3Registry:
         return headers
 
     def call(self, path, body, again=True, timeout_seconds=10):
-        status, _, data = self.etcd.request("POST", path, json.dumps(body), self.headers(), timeout_seconds)
+        """One request. An etcd that cannot be reached is waited for without a word, for
+        ever: so does the real client, also when the reason is a refused certificate."""
+        pause = 0.1
+        while True:
+            try:
+                status, _, data = self.etcd.request("POST", path, json.dumps(body), self.headers(), timeout_seconds)
+                break
+            except Unreachable:
+                if self.ctx.wait(pause):
+                    raise Cancelled from None
+                pause = min(pause * 2, 1)
         try:
             answer = json.loads(data) if data else {}
         except ValueError:
@@ -1474,7 +1483,7 @@ class V3Registry:
                     head = int(result.get("header", {}).get("revision", 0))
                     if result.get("created"):
                         if not next_revision:
-                            next_revision = head + 1
+                            next_revision = head  # and not one more: an interrupted watch repeats that event
                         continue
                     events = [self.event(event) for event in result.get("events", [])]
                     if events:
@@ -1795,7 +1804,7 @@ class LeaseManager:
         events.put(Event("added", found))
 
         def on_batch(batch):
-            for position, raw in enumerate(batch.events):
+            for raw in batch.events:
                 try:
                     event = self.registry.read_event(raw)
                 except Fail as problem:
@@ -2261,6 +2270,7 @@ class HostGw:
         self.mtu = self.interface.mtu
 
     def run(self, ctx, manager):
+        self.ctx = ctx
         log_route.info("Watching for new subnet leases")
         start_thread(self.check_loop, ctx)
         manager.run_watch(manager.watch_peers, self.lease, self.handle)
@@ -2289,7 +2299,6 @@ class HostGw:
                     continue
                 destination, gateway = str(lease.subnet), ip_text(lease.attrs.public_ip)
                 route = (destination, gateway)
-                refuse_dual(lease)
                 if event.kind == "removed":
                     log_route.info(f"Subnet removed: {destination}")
                     if route in self.routes:
@@ -2323,7 +2332,12 @@ class HostGw:
                     continue
                 fresh.append(route)
                 existing[full_cidr(destination)] = [(gateway, dev)]
+                if lease.subnet6 is not None:
+                    break
             self.add(fresh)
+        for event in events:
+            if event.lease.attrs.backend_type == "host-gw":
+                freeze_on_dual(self.ctx, event.lease)
 
     def add(self, routes):
         """One `ip -batch` for many; one by one when it fails, to say which."""
@@ -2360,9 +2374,15 @@ def full_cidr(destination):
     return destination if "/" in destination else destination + "/32"
 
 
-def refuse_dual(lease):
-    """An IPv4-only daemon has no IPv6 device or route function and falls over a dual-stack lease."""
+def freeze_on_dual(ctx, lease):
+    """An IPv4-only daemon that meets a dual-stack lease.
+
+    It has no IPv6 device or route function, so it panics after the IPv4 part; but a
+    deferred wait keeps the panic from ending the process. The daemon goes on, renews its
+    lease, and never looks at a peer again. Seen with a real v0.24.4.
+    """
     if lease.subnet6 is not None:
+        ctx.done.wait()
         raise GoPanic("runtime error: invalid memory address or nil pointer dereference")
 
 
@@ -2470,7 +2490,8 @@ class Vxlan:
                 self.mac = link["address"]
                 return
             if link:
-                log_device.warning(f'"{self.device}" already exists with incompatible configuration: {reason}; recreating device')
+                word = "incompatible" if REL >= "0.19.2" else "incompatable"
+                log_device.warning(f'"{self.device}" already exists with {word} configuration: {reason}; recreating device')
                 code, _, problem = run(["ip", "link", "del", self.device])
                 if code:
                     raise Fail(f"failed to delete interface: {kernel_text(problem)}")
@@ -2479,7 +2500,7 @@ class Vxlan:
                     raise Fail(f"failed to create vxlan interface: {kernel_text(problem)}")
             else:
                 # Another device owns this VNI and port: the name is free, the kernel refuses.
-                raise Fail("Link not found" if REL >= "0.11.0" else "Link not found")
+                raise Fail("Link not found")
         elif code:
             raise Fail(kernel_text(problem))
         self.mac = self.link()["address"]
@@ -2521,6 +2542,7 @@ class Vxlan:
     # -- the peers
 
     def run(self, ctx, manager):
+        self.ctx = ctx
         log_backend.place = "vxlan_network.go"
         log_vxlan_net.info("watching for new subnet leases")
         if REL >= "0.27.4":
@@ -2549,13 +2571,16 @@ class Vxlan:
                 except Fail as problem:
                     log_vxlan_net.error(f"error decoding subnet lease JSON: {problem}")
                     continue
-                refuse_dual(lease)
                 public = ip_text(lease.attrs.public_ip)
                 tasks.append((event.kind, lease.subnet, public, data.get("VtepMAC", ""), self.is_direct(public)))
-            if len(tasks) > 1 and all(task[0] == "added" for task in tasks) and self.add_batch(tasks):
-                return
-            for kind, subnet, public, mac, direct in tasks:
+                if lease.subnet6 is not None:
+                    break
+            together = len(tasks) > 1 and all(task[0] == "added" for task in tasks) and self.add_batch(tasks)
+            for kind, subnet, public, mac, direct in () if together else tasks:
                 (self.add_peer if kind == "added" else self.remove_peer)(subnet, public, mac, direct)
+        for event in events:
+            if event.lease.attrs.backend_type == "vxlan":
+                freeze_on_dual(self.ctx, event.lease)
 
     def is_direct(self, public):
         if not self.direct:
@@ -3062,6 +3087,8 @@ def wait_for_config(ctx, manager):
         except Fail as problem:
             log_main.error(f"Couldn't fetch network config: {problem}")
         except Cancelled:
+            if manager.v3:
+                log_main.error("Couldn't fetch network config: context canceled")
             return None
         if ctx.wait(1):
             return None
