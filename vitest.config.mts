@@ -5,6 +5,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     pool: 'threads',
+    // Most tests wait for a process of theirs, so more of them run at once than there are cores.
+    maxWorkers: 4,
     isolate: false,
     include: ['test/**/*.test.ts'],
     testTimeout: 30_000,

@@ -237,11 +237,6 @@ describe('a place', () => {
 
 describe('a hostile text', () => {
   const mebibyte = 1 << 20;
-  const milliseconds = (run: () => void) => {
-    const start = performance.now();
-    run();
-    return performance.now() - start;
-  };
   const texts: readonly (readonly [string, (size: number) => string])[] = [
     ['a long string', (size) => `"${'a'.repeat(size)}"`],
     ['a string of escapes', (size) => `"${'\\u0041'.repeat(size / 6)}"`],
@@ -251,15 +246,9 @@ describe('a hostile text', () => {
     ['blanks', (size) => `${' '.repeat(size)}1`],
   ];
 
-  it.each(texts)('takes linear time: %s', (_name, make) => {
-    const run = (size: number) => () => {
-      const parsed = parseGoJson(make(size));
-      if (parsed.ok) plainValue(parsed);
-    };
-    run(mebibyte / 8)();
-    const small = Math.min(milliseconds(run(mebibyte / 8)), milliseconds(run(mebibyte / 8)));
-    const large = milliseconds(run(mebibyte));
-    // Eight times the text; a quadratic reader would take sixty-four times as long.
-    expect(large).toBeLessThan(40 * Math.max(small, 5));
+  it.each(texts)('ends on a mebibyte, as quadratic time would not before the deadline: %s', (_name, make) => {
+    const parsed = parseGoJson(make(mebibyte));
+    if (parsed.ok) expect(plainValue(parsed)).not.toBeUndefined();
+    else expect(parsed.error).not.toBe('');
   });
 });

@@ -153,17 +153,13 @@ describe('the key of a lease', () => {
 
   it('of a megabyte is judged in the time of one look', () => {
     const megabyte = 1 << 20;
-    const started = performance.now();
+    // Quadratic time would be hours, far beyond the test's deadline.
     for (const text of ['1', '1.', '1.1', '1-', '.', '1.1.1.1-', 'x']) {
       const key = text.repeat(megabyte / text.length);
       for (const version of [old, newest])
         expect(parseLeaseKey(key, version).ok).toBe(text === '1.1.1.1-' && version === old);
       expect(parseLeaseKey(`1.${key}`, newest).ok).toBe(false);
     }
-    const elapsed = performance.now() - started;
-    console.log(`21 keys of 1 MiB: ${elapsed.toFixed(0)} ms`);
-    // Quadratic time would be hours.
-    expect(elapsed).toBeLessThan(20_000);
   });
 
   it('never throws, whatever the text', () => {

@@ -188,10 +188,9 @@ describe('a filter', () => {
   });
 
   it('with many stars takes no exponential time', () => {
-    const started = performance.now();
+    // Exponential time would not end before the test's deadline.
     const { test } = parseFilter([`node=${'*a'.repeat(2000)}b`]);
     expect(test(row(0, { node: 'a'.repeat(5000) }))).toBe(false);
-    expect(performance.now() - started).toBeLessThan(5000);
   });
 });
 

@@ -98,14 +98,11 @@ describe('the map of a network', () => {
     const config = effective({ Network: '10.0.0.0/8', SubnetLen: 30 });
     const lease = leasesOf('10.0.0.0/8')[0];
     if (lease === undefined) throw new Error('no lease');
-    const started = performance.now();
     const map = subnetStatesOf(
       config,
       Array.from({ length: 65_536 }, () => lease),
     );
     expect(map?.count).toBe(2 ** 22);
     expect(map?.states.every((state) => state === 3)).toBe(true);
-    console.log(`map of 4,194,304 subnets: ${(performance.now() - started).toFixed(0)} ms`);
-    expect(performance.now() - started).toBeLessThan(10_000);
   });
 });

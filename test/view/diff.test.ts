@@ -55,12 +55,10 @@ describe('a diff', () => {
     }
   });
 
-  it('of huge texts stays small and quick', async () => {
+  it('of huge texts stays small', async () => {
     const many = (word: string): string =>
       Array.from({ length: 50_000 }, (_none, index) => `${word}${index}`).join('\n');
-    const start = performance.now();
     const text = await renderDiff(many('a'), many('b'), pipe, { label });
-    expect(performance.now() - start).toBeLessThan(2_000);
     expect(text.split('\n').length).toBeLessThan(2_010);
     expect(text).toMatch(/\(\d\d,\d\d\d more lines\)\n$/);
     const line = await renderDiff('x'.repeat(1_048_576), 'y', pipe, { label });

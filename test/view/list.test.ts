@@ -162,15 +162,11 @@ describe('the two renderers of tables', () => {
   });
 });
 
-it('65,536 rows of nine columns are a table in well under a second', async () => {
+it('65,536 rows of nine columns are a table', async () => {
   const many = manyRows(65_536);
-  const start = performance.now();
   let length = 0;
   for (const chunk of await renderList(many, subnetView, 'wide', pipe)) length += chunk.length;
-  const elapsedMs = performance.now() - start;
   expect(length).toBeGreaterThan(5_000_000);
-  // Measured alone: 70 to 140 ms. The limit is generous because the suite shares its processors.
-  expect(elapsedMs).toBeLessThan(2_000);
 });
 
 describe('hostile values', () => {
