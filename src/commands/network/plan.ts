@@ -7,6 +7,7 @@ import { InvalidInput } from '../../lib/errors';
 import { parseIpv4Cidr } from '../../lib/net/cidr';
 import { readRange } from '../../lib/net/range-input';
 import { planCapacity } from '../../lib/plan/capacity';
+import { isForPeople } from '../../lib/view/format';
 import { layoutListView } from '../../lib/view/layout-list';
 
 export default class NetworkPlan extends NetctlCommand {
@@ -43,14 +44,23 @@ export default class NetworkPlan extends NetctlCommand {
       nodes: flags.nodes,
       containersPerNode: flags.containers,
       ...(flags.growth === undefined ? {} : { growth: share(flags.growth) }),
-      ...(flags.churn === undefined ? {} : { churnPerDay: Number(flags.churn) }),
+      ...(flags.churn === undefined ? {} : { churnPerDay: nodesADay(flags.churn) }),
       ...(flags.within === undefined ? {} : { within: await readRange(flags.within, '--within') }),
       avoid: avoid.flatMap(({ cidr }) => parseIpv4Cidr(cidr) ?? []),
     });
     await this.printList(layouts, layoutListView, flags);
     const best = layouts[0];
-    if (best !== undefined && this.format(flags) === 'table') this.say(`Next: ${best.command}`);
+    if (best !== undefined && isForPeople(this.format(flags))) this.say(`Next: ${best.command}`);
   }
+}
+
+function nodesADay(text: string): number {
+  if (/^\d+(?:\.\d+)?$/.test(text.trim())) return Number(text);
+  throw new InvalidInput({
+    code: 'bad-value',
+    message: `--churn ${JSON.stringify(text)} is not a number of nodes a day`,
+    next: ['--churn 400'],
+  });
 }
 
 function share(text: string): number {

@@ -22,7 +22,7 @@ export default class NetworkValidate extends NetctlCommand {
   static override args = { file: argument({ description: 'The config as JSON; - is standard input.' }) };
   static override flags = {
     ...ownFlags('network validate', {
-      live: Flags.boolean({ summary: 'Judge what is in etcd now.' }),
+      live: Flags.boolean({ summary: 'Judge what is in etcd now.', default: false }),
       avoid: Flags.string({
         summary: 'A range that the network must not overlap; can be repeated.',
         helpValue: 'CIDR',

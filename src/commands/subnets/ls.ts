@@ -2,9 +2,10 @@ import * as Flags from '@oclif/core/flags';
 import { NetctlCommand } from '../../lib/cli/command';
 import { etcdFlags, flannelFlag, outputFlags, ownFlags } from '../../lib/cli/flags';
 import { Session } from '../../lib/cli/session';
-import { readRows } from '../../lib/cli/subnet-reading';
+import { emptyText, readRows, requirePossible } from '../../lib/cli/subnet-reading';
 import { filterHelp, parseFilter, parseSort, sortKeys } from '../../lib/net/subnet-query';
-import { formatCount } from '../../lib/view/count';
+import { formatCount, plural } from '../../lib/view/count';
+import { isForPeople } from '../../lib/view/format';
 import { subnetItem } from '../../lib/view/subnet-item';
 import { subnetListView } from '../../lib/view/subnet-list';
 
@@ -48,6 +49,7 @@ ${filterHelp.map((line) => `  ${line}`).join('\n')}`;
       sort: flags.sort === undefined ? null : parseSort(flags.sort),
       ttl: flags.ttl,
     };
+    requirePossible(wish);
     const session = await Session.open(this, flags);
     const nodes = session.inventory?.nodes ?? [];
     const network = await session.network();
@@ -57,7 +59,7 @@ ${filterHelp.map((line) => `  ${line}`).join('\n')}`;
       return;
     }
     const { rows, ttlAsked } = await readRows(network, nodes, wish);
-    await this.printList(rows.map(subnetItem), subnetListView(ttlAsked), flags, {
+    await this.printList(rows.map(subnetItem), subnetListView(ttlAsked, emptyText(network)), flags, {
       prefix: network.prefix,
       api: network.api,
       revision: network.snapshot.revision,
@@ -68,10 +70,16 @@ ${filterHelp.map((line) => `  ${line}`).join('\n')}`;
         `When these ${formatCount(rows.length)} leases expire was not asked: --ttl asks (about ${formatCount(Math.ceil(rows.length / 2600))} s).`,
       );
     }
+    const marked = rows.filter(({ problems }) => problems.length > 0).length;
+    if (marked > 0 && isForPeople(this.format(flags))) {
+      this.say(
+        `${plural(marked, 'subnet has', 'subnets have')} problems: netctl subnets check says what and how to mend it`,
+      );
+    }
     const { unreadable } = network.leases;
     if (unreadable.length > 0) {
       this.say(
-        `warning: ${formatCount(unreadable.length)} ${unreadable.length === 1 ? 'key is' : 'keys are'} among the leases that flanneld cannot read: netctl subnets check`,
+        `warning: ${plural(unreadable.length, 'key', 'keys')} among the leases that flanneld cannot read: netctl subnets check`,
       );
     }
   }

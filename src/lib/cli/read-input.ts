@@ -21,6 +21,18 @@ async function collect(stream: AsyncIterable<unknown>, name: string): Promise<Bu
   return Buffer.concat(chunks);
 }
 
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'it is a directory',
+  EACCES: 'you have no right to read it',
+};
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = 'code' in error ? String(error.code) : '';
+  return reasons[code] ?? error.message;
+}
+
 /** The bytes of a file, or of stdin for `-`. @throws InvalidInput `input-unreadable`, `input-too-large` */
 export async function readInput(file: string): Promise<Buffer> {
   if (file === '-') return collect(process.stdin, 'standard input');
@@ -31,7 +43,7 @@ export async function readInput(file: string): Promise<Buffer> {
     if (error instanceof InvalidInput) throw error;
     throw new InvalidInput({
       code: 'input-unreadable',
-      message: `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      message: `${file} cannot be read: ${reasonOf(error)}`,
       next: ['Name a file, or - for standard input.'],
       cause: error,
     });

@@ -1,8 +1,11 @@
 import { checkLeases } from '../check/leases';
 import { subnetRows } from '../check/subnet-rows';
+import { InvalidInput } from '../errors';
+import { configKey } from '../net/flannel-keys';
 import type { NodeRef } from '../net/node-ref';
 import type { RowFilter, RowSort, SubnetRow } from '../net/subnet-query';
 import type { Entry } from '../store/store';
+import { plural } from '../view/count';
 import { screenOf } from '../view/format';
 import { progress } from '../view/progress';
 import type { NetworkReading } from './session';
@@ -21,6 +24,29 @@ export interface RowWish {
 export interface Rows {
   readonly rows: readonly SubnetRow[];
   readonly ttlAsked: boolean;
+}
+
+/** Does the wish need the TTL of every lease, whatever is shown? */
+export function needsAllTtls({ filter, sort }: RowWish): boolean {
+  return filter.needsTtl || (sort?.needsTtl ?? false);
+}
+
+/** @throws InvalidInput when what is asked for needs a TTL that must not be asked */
+export function requirePossible(wish: RowWish): void {
+  if (wish.ttl !== false || !needsAllTtls(wish)) return;
+  throw new InvalidInput({
+    code: 'bad-usage',
+    message: `--no-ttl leaves out what ${wish.filter.needsTtl ? '--filter expires' : '--sort expires'} looks at`,
+    next: ['Leave out one of the two.'],
+  });
+}
+
+/** Why a list of subnets is empty. */
+export function emptyText({ leases, prefix }: Pick<NetworkReading, 'leases' | 'prefix'>): string {
+  if (leases.leases.length > 0) return `None of the ${plural(leases.leases.length, 'subnet')} matches the filter.`;
+  return leases.config === null
+    ? `There is no network at ${prefix}: no config at ${configKey(prefix)}, no subnets. netctl init-network writes one.`
+    : 'No node holds a subnet: no flanneld has started on this network yet.';
 }
 
 /** Remaining seconds of these leases, with a line of progress while etcd is asked for many. */
@@ -49,7 +75,7 @@ export async function askTtls(
 /** The rows of `subnets ls`. TTLs are asked only where they are shown, filtered or sorted by. */
 export async function readRows(network: NetworkReading, nodes: readonly NodeRef[], wish: RowWish): Promise<Rows> {
   const { leases } = network.leases;
-  const needsAll = wish.filter.needsTtl || (wish.sort?.needsTtl ?? false);
+  const needsAll = needsAllTtls(wish);
   const build = (ttls: ReadonlyMap<string, number> | undefined) => {
     const problems = checkLeases({
       api: network.api,

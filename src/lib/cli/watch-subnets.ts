@@ -17,11 +17,13 @@ import { subnetItem } from '../view/subnet-item';
 import { subnetListView } from '../view/subnet-list';
 import type { NetctlCommand } from './command';
 import type { NetworkReading } from './session';
-import { type RowWish, ttlsWithoutAsking } from './subnet-reading';
+import { askTtls, emptyText, needsAllTtls, type RowWish, ttlsWithoutAsking } from './subnet-reading';
 
 /** A burst of changes, such as a fleet that starts, is drawn once. */
 const redrawMs = 100;
 const tickMs = 1000;
+/** A renewal becomes overdue by time alone, so problems are looked for again without any change. */
+const judgeEveryMs = 30_000;
 
 /** A TTL as it was told, and when: it is counted down without asking again. */
 interface ToldTtl {
@@ -48,7 +50,7 @@ export async function watchSubnets(
     });
   }
   const watched = new WatchedSubnets(network, nodes, wish);
-  await watched.learnTtls(network.snapshot.entries);
+  if (watched.asksTtls) watched.told(await askTtls(network, undefined));
   const isDrawn = command.screen.isTerminal && format !== 'json';
   const out: Output = isDrawn
     ? new Drawn(watched, command.screen, format)
@@ -59,10 +61,12 @@ export async function watchSubnets(
     signal: new AbortController().signal,
     notice: ({ message }) => out.notice(message),
   });
+  let before = watched.rows();
   for await (const batch of batches) {
-    const before = watched.rows();
     await watched.take(batch);
-    await out.changed(before, watched.rows());
+    const after = watched.rows();
+    await out.changed(before, after);
+    before = after;
   }
 }
 
@@ -79,7 +83,8 @@ class WatchedSubnets {
   private readonly wish: RowWish;
   private entries: Map<string, Entry>;
   private ttls = new Map<string, ToldTtl>();
-  private known: readonly SubnetRow[] | undefined;
+  private reading: NetworkReading['leases'] | undefined;
+  private judged: { readonly rows: readonly SubnetRow[]; readonly atMs: number } | undefined;
   revision: Revision;
 
   constructor(network: NetworkReading, nodes: readonly NodeRef[], wish: RowWish) {
@@ -91,27 +96,35 @@ class WatchedSubnets {
   }
 
   get asksTtls(): boolean {
-    return this.wish.ttl ?? this.entries.size <= ttlsWithoutAsking;
+    return this.wish.ttl ?? (needsAllTtls(this.wish) || this.entries.size <= ttlsWithoutAsking);
+  }
+
+  /** Why there is nothing to show. */
+  get empty(): string {
+    return emptyText({ prefix: this.network.prefix, leases: this.read() });
   }
 
   /** All leases, filtered and in order; TTLs as of now. */
   rows(): readonly SubnetRow[] {
-    this.known ??= this.read();
     const nowMs = performance.now();
-    const rows = this.known.map((row) => {
+    if (this.judged === undefined || nowMs - this.judged.atMs > judgeEveryMs) {
+      this.judged = { rows: this.judge(nowMs), atMs: nowMs };
+    }
+    const rows = this.judged.rows.map((row) => {
       const told = this.ttls.get(row.lease.key);
-      if (told === undefined) return row;
-      return { ...row, ttlSeconds: Math.max(0, Math.round(told.seconds - (nowMs - told.atMs) / 1000)) };
+      return told === undefined ? row : { ...row, ttlSeconds: secondsLeft(told, nowMs) };
     });
     const wanted = rows.filter((row) => this.wish.filter.test(row));
     return this.wish.sort === null ? wanted : wanted.sort(this.wish.sort.compare);
   }
 
   async take(batch: WatchBatch): Promise<void> {
-    this.known = undefined;
+    this.reading = undefined;
+    this.judged = undefined;
     if (batch.type === 'reset') {
       this.entries = new Map(batch.snapshot.entries.map((entry) => [entry.key, entry]));
       this.revision = batch.snapshot.revision;
+      this.ttls.clear();
       await this.learnTtls(batch.snapshot.entries);
       return;
     }
@@ -119,6 +132,8 @@ class WatchedSubnets {
     for (const event of batch.events) {
       if (event.type === 'put') {
         this.entries.set(event.entry.key, event.entry);
+        // What was told of the key before it was renewed must not be counted down further.
+        this.ttls.delete(event.entry.key);
         put.push(event.entry);
       } else {
         this.entries.delete(event.key);
@@ -129,23 +144,38 @@ class WatchedSubnets {
     await this.learnTtls(put);
   }
 
-  async learnTtls(entries: readonly Entry[]): Promise<void> {
+  private async learnTtls(entries: readonly Entry[]): Promise<void> {
     if (!this.asksTtls) return;
     const leased = entries.filter((entry) => !entry.permanent);
     const told = await this.network.store.ttls(leased).catch(() => undefined);
     // etcd may be away at this moment; the table then has a gap until the next renewal, and the watch says so itself.
-    if (told === undefined) return;
-    const atMs = performance.now();
-    for (const [key, seconds] of told) this.ttls.set(key, { seconds, atMs });
+    if (told !== undefined) this.told(told);
   }
 
-  private read(): readonly SubnetRow[] {
-    const { api, prefix, version } = this.network;
-    const reading = readLeases({ api, entries: [...this.entries.values()] }, prefix, version);
-    const effective = reading.config === null ? null : judgeConfig(reading.config.value, version).effective;
-    const problems = checkLeases({ api, prefix, version, reading, effective, nodes: this.nodes });
-    return subnetRows(reading.leases, this.nodes, problems, undefined);
+  told(seconds: ReadonlyMap<string, number>): void {
+    this.judged = undefined;
+    const atMs = performance.now();
+    for (const [key, left] of seconds) this.ttls.set(key, { seconds: left, atMs });
   }
+
+  private judge(nowMs: number): readonly SubnetRow[] {
+    const { api, prefix, version } = this.network;
+    const reading = this.read();
+    const effective = reading.config === null ? null : judgeConfig(reading.config.value, version).effective;
+    const ttls = new Map(Array.from(this.ttls, ([key, told]) => [key, secondsLeft(told, nowMs)]));
+    const problems = checkLeases({ api, prefix, version, reading, effective, nodes: this.nodes, ttls });
+    return subnetRows(reading.leases, this.nodes, problems, ttls);
+  }
+
+  private read(): NetworkReading['leases'] {
+    const { api, prefix, version } = this.network;
+    this.reading ??= readLeases({ api, entries: [...this.entries.values()] }, prefix, version);
+    return this.reading;
+  }
+}
+
+function secondsLeft({ seconds, atMs }: ToldTtl, nowMs: number): number {
+  return Math.max(0, Math.round(seconds - (nowMs - atMs) / 1000));
 }
 
 class Drawn implements Output {
@@ -168,7 +198,7 @@ class Drawn implements Output {
 
   async begin(): Promise<void> {
     await this.draw();
-    setInterval(() => void this.draw(), tickMs);
+    setInterval(() => void this.tick(), tickMs);
   }
 
   async changed(): Promise<void> {
@@ -184,9 +214,14 @@ class Drawn implements Output {
     void this.draw();
   }
 
+  /** Nothing but times changes by itself. */
+  private async tick(): Promise<void> {
+    if (this.watched.asksTtls) await this.draw();
+  }
+
   private async draw(): Promise<void> {
     const rows = this.watched.rows();
-    const view = subnetListView(this.watched.asksTtls);
+    const view = subnetListView(this.watched.asksTtls, this.watched.empty);
     const list = await renderList(rows.map(subnetItem), view, this.format, this.screen);
     const foot = `${plural(rows.length, 'subnet')}, revision ${this.watched.revision}. Ctrl-C ends.`;
     this.block.show(`${[...list].join('')}\n${this.note === '' ? foot : `${foot} ${this.note}`}\n`);

@@ -3,6 +3,11 @@ export const outputFormats = ['table', 'wide', 'json', 'yaml', 'csv', 'name'] as
 
 export type OutputFormat = (typeof outputFormats)[number];
 
+/** Tables are read by people, who are also told what to do next; the other formats are for programs. */
+export function isForPeople(format: OutputFormat): boolean {
+  return format === 'table' || format === 'wide';
+}
+
 /** What the reader looks at. Views take it as an argument, so that the same bytes can be asked for in a test. */
 export interface Screen {
   /** A terminal whose cursor can be moved (so not `TERM=dumb`). */

@@ -9,16 +9,16 @@ export const layoutListView: ListView<Layout> = {
   columns: [
     { header: 'NETWORK', cell: (row) => (row.recommended ? { text: row.network, tone: 'good' } : row.network) },
     { header: 'SUBNETLEN', cell: (row) => `/${row.subnetLen}`, csv: (row) => row.subnetLen, align: 'right' },
-    { header: 'SUBNETS', cell: (row) => formatCount(row.subnets), csv: (row) => row.subnets, align: 'right' },
+    { header: 'SUBNETS', cell: (row) => formatCount(row.subnets), csv: (row) => row.subnets, align: 'right', drop: 0 },
     { header: 'NEEDED', cell: (row) => formatCount(row.needed), csv: (row) => row.needed, align: 'right', drop: 2 },
     { header: 'SPARE', cell: (row) => formatCount(row.spare), csv: (row) => row.spare, align: 'right', drop: 1 },
     {
-      header: 'CONTAINERS PER NODE',
+      header: 'CONTAINERS',
       cell: (row) => formatCount(row.containersPerNode),
       csv: (row) => row.containersPerNode,
       align: 'right',
     },
-    { header: 'NOTE', cell: (row) => (row.recommended ? `recommended; ${row.note}` : row.note), shrink: true },
+    { header: 'NOTE', cell: (row) => (row.recommended ? `recommended; ${row.note}` : row.note), shrink: true, drop: 3 },
     { header: 'COMMAND', cell: (row) => row.command, wideOnly: true },
   ],
 };

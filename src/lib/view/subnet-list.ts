@@ -38,16 +38,19 @@ function problemCell(row: SubnetItem): Cell | string | null {
   return row.problems.length === 0 ? null : { text: row.problems.join(','), tone: 'bad' };
 }
 
-/** @param ttlAsked false leaves the column out: not asked is not the same as unknown */
-export function subnetListView(ttlAsked: boolean): ListView<SubnetItem> {
+/**
+ * @param ttlAsked false leaves the column out: not asked is not the same as unknown
+ * @param empty what it means that there is nothing
+ */
+export function subnetListView(ttlAsked: boolean, empty: string): ListView<SubnetItem> {
   return {
     kind: 'SubnetList',
     name: (row) => row.subnet,
-    empty: 'No node holds a subnet: no flanneld has started on this network yet.',
+    empty,
     columns: [
       { header: 'SUBNET', cell: (row) => row.subnet },
       { header: 'PUBLIC IP', cell: (row) => row.publicIP },
-      { header: 'NODE', cell: (row) => row.node, shrink: true },
+      { header: 'NODE', cell: (row) => row.node, shrink: true, drop: 0 },
       { header: 'BACKEND', cell: (row) => row.backend, drop: 2 },
       { header: 'VTEP MAC', cell: (row) => row.vtepMac, drop: 4 },
       { header: 'VNI', cell: (row) => row.vni, align: 'right', drop: 5 },

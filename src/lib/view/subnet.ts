@@ -1,4 +1,6 @@
 import type { LeaseProblem } from '../check/leases';
+import { cidrsOverlap, parseIpv4Cidr } from '../net/cidr';
+import { parseIpv4 } from '../net/ipv4';
 import type { FoundBy } from '../net/subnet-query';
 import type { Api, Revision } from '../store/store';
 import { formatDuration } from './duration';
@@ -8,7 +10,7 @@ import type { SubnetItem } from './subnet-list';
 export interface FoundSubnet extends SubnetItem {
   readonly foundBy: FoundBy;
   /** As the backend of its owner wrote it. */
-  readonly backendData: unknown;
+  readonly backendData: string | null;
 }
 
 /** The document of `subnets show -o json`: all leases that the query fits, usually one. */
@@ -17,21 +19,23 @@ export interface SubnetDocument {
   readonly prefix: string;
   readonly api: Api;
   readonly revision: Revision;
+  /** The IPv4 network, so that a reader can tell free from foreign; null without a config that flanneld accepts. */
+  readonly network: string | null;
   readonly items: readonly FoundSubnet[];
   readonly problems: readonly LeaseProblem[];
 }
 
 const foundWords: Readonly<Record<FoundBy, string>> = {
-  subnet: 'it is, holds or lies in this subnet',
-  address: 'the address lies in this subnet',
+  subnet: 'it overlaps this subnet',
+  address: 'an address in this subnet',
   'public-ip': 'the public IP of its owner',
-  node: 'the node of this name',
+  node: 'the name of its node',
 };
 
-function linesOf(item: FoundSubnet): readonly RecordLine[] {
+function linesOf(item: FoundSubnet, query: string): readonly RecordLine[] {
   const lines: RecordLine[] = [
     ['subnet', { text: item.subnet, tone: 'strong' }],
-    ['found by', foundWords[item.foundBy]],
+    ...(item.subnet === query ? [] : [[query, foundWords[item.foundBy]] as const]),
     ['owner', [item.publicIP ?? 'no public IP', item.node].filter((part) => part !== null).join(', node ')],
     ['backend', item.backend ?? 'none'],
   ];
@@ -50,13 +54,27 @@ function expiry(item: SubnetItem): string {
   return item.expiresInSeconds === null ? 'unknown: its etcd lease is gone' : formatDuration(item.expiresInSeconds);
 }
 
+function nobody({ query, prefix, network }: SubnetDocument): string {
+  const text = query.replace(/-(\d{1,2})$/, '/$1');
+  const asked = parseIpv4(text) === undefined ? parseIpv4Cidr(text) : parseIpv4Cidr(`${text}/32`);
+  const whole = network === null ? undefined : parseIpv4Cidr(network);
+  if (asked === undefined && !query.includes(':')) return `${query} holds no subnet in ${prefix}.`;
+  const nobodyHolds = `Nobody holds ${query} in ${prefix}.`;
+  if (asked === undefined || whole === undefined) return nobodyHolds;
+  return cidrsOverlap(whole, asked)
+    ? `${nobodyHolds} It lies in the network ${network}.`
+    : `${nobodyHolds} It lies outside the network ${network}, and is no public IP of a node there.`;
+}
+
 export const subnetView: RecordView<SubnetDocument> = {
   kind: 'SubnetLookup',
   name: ({ items }) => items.map(({ subnet }) => subnet).join('\n'),
   sections: [
     {
-      lines: ({ items, query, prefix }) =>
-        items.length === 0 ? [`Nobody holds ${query} in ${prefix}.`] : items.flatMap(linesOf).slice(0, -1),
+      lines: (value) =>
+        value.items.length === 0
+          ? [nobody(value)]
+          : value.items.flatMap((item) => linesOf(item, value.query)).slice(0, -1),
     },
   ],
 };

@@ -1,17 +1,42 @@
 import * as z from 'zod';
 import { anyListSchema } from './document';
 import { errorDocument } from './error-document';
+import { inventoryValidation } from './inventory-validation';
+import { network } from './network';
+import { networkChange } from './network-change';
+import { networkHistoryList } from './network-history-list';
+import { networkLayoutList } from './network-layout-list';
 import { networkValidation } from './network-validation';
+import { settingList } from './setting-list';
+import { subnetCheck } from './subnet-check';
+import { subnetEvent } from './subnet-event';
+import { subnetList } from './subnet-list';
+import { subnetLookup } from './subnet-lookup';
+import { subnetMap } from './subnet-map';
+import { topic, topicList } from './topic';
 
 /**
  * Every public document by its `kind`. A new one: write `schemas/<kind>.ts` with `documentSchema` or `listSchema`,
- * add a line here, run the script that writes `docs/schemas/output/<Kind>.schema.json`, and let the command's test
+ * add a line here, run `npm run docs`, and let the command's test
  * parse its real output with it.
  */
 export const outputDocuments = {
   Error: errorDocument,
+  InventoryValidation: inventoryValidation,
   List: anyListSchema,
+  Network: network,
+  NetworkChange: networkChange,
+  NetworkHistoryList: networkHistoryList,
+  NetworkLayoutList: networkLayoutList,
   NetworkValidation: networkValidation,
+  SettingList: settingList,
+  SubnetCheck: subnetCheck,
+  SubnetEvent: subnetEvent,
+  SubnetList: subnetList,
+  SubnetLookup: subnetLookup,
+  SubnetMap: subnetMap,
+  Topic: topic,
+  TopicList: topicList,
 } as const satisfies Readonly<Record<string, z.ZodType>>;
 
 export type OutputKind = keyof typeof outputDocuments;
