@@ -163,10 +163,30 @@ function put(path, text) {
   renameSync(`${path}.${process.pid}`, path);
 }
 
+const notices = 'third-party-notices.txt';
+
+/** The bundles hold others' code, whose licences want their text to go with every copy. */
+function noticesOf(metafiles) {
+  const folders = new Set();
+  for (const path of metafiles.flatMap(({ inputs }) => Object.keys(inputs))) {
+    const match = /^(?:.*\/)?node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path);
+    if (match !== null) folders.add(match[0]);
+  }
+  const texts = [...folders].sort().map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
+    const file = readdirSync(join(root, folder)).find((entry) => /^licen[cs]e/i.test(entry));
+    const text =
+      file === undefined ? '(The package has no licence file.)' : readFileSync(join(root, folder, file), 'utf8');
+    return `${name} ${version} (${license})\n\n${text.trim()}\n`;
+  });
+  return `dist/ holds code of these packages.\n\n${texts.join(`\n${'-'.repeat(80)}\n\n`)}`;
+}
+
 async function main() {
   const pjson = packageJson();
   mkdirSync(dist, { recursive: true });
   const wanted = new Set(['netctl', ...Object.keys(libraries)].flatMap((name) => [`${name}.cjs`, `${name}.cjs.map`]));
+  wanted.add(notices);
   for (const file of readdirSync(dist)) if (!wanted.has(file)) rmSync(join(dist, file), { recursive: true });
   const core = writeBundle('netctl', {
     stdin: { contents: coreEntry(pjson), resolveDir: root, sourcefile: 'netctl-entry.cjs', loader: 'js' },
@@ -185,10 +205,11 @@ async function main() {
       plugins: [protoPlugin],
     }),
   );
-  const [metafile] = await Promise.all([core, ...heavy]);
+  const metafiles = await Promise.all([core, ...heavy]);
+  put(join(dist, notices), noticesOf(metafiles));
   put(join(root, 'oclif.manifest.json'), `${JSON.stringify(await manifest())}\n`);
   if (process.argv.includes('--sizes')) {
-    const inputs = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.entries(inputs ?? {}));
+    const inputs = Object.values(metafiles[0].outputs).flatMap(({ inputs }) => Object.entries(inputs ?? {}));
     for (const [path, { bytesInOutput }] of inputs.sort((a, b) => b[1].bytesInOutput - a[1].bytesInOutput).slice(0, 40))
       console.log(String(bytesInOutput).padStart(8), relative(root, path));
   }
