@@ -1,16 +1,21 @@
-// The plain closing line of bin/test, from vitest's JSON report: "N passed, N failed, N skipped".
-import { readFileSync } from 'node:fs';
+// The plain closing line of bin/test, from vitest's JSON reports: "N passed, N failed, N skipped".
+import { existsSync, readFileSync } from 'node:fs';
 
-const text = readFileSync(process.argv[2], 'utf8');
-if (text === '') {
-  console.error('bin/test: the tests did not run (see above).');
-  process.exit(1);
-}
-const report = JSON.parse(text);
-for (const file of report.testResults) {
-  for (const test of file.assertionResults) {
-    if (test.status === 'pending' || test.status === 'skipped') console.log(`skipped: ${test.fullName}`);
+const files = process.argv.slice(2).filter((file) => existsSync(file));
+const total = { passed: 0, failed: 0, skipped: 0 };
+let isGood = files.length > 0;
+for (const file of files) {
+  const report = JSON.parse(readFileSync(file, 'utf8'));
+  for (const { assertionResults } of report.testResults) {
+    for (const { status, fullName } of assertionResults) {
+      if (status === 'pending' || status === 'skipped') console.log(`skipped: ${fullName}`);
+    }
   }
+  total.passed += report.numPassedTests;
+  total.failed += report.numFailedTests;
+  total.skipped += report.numPendingTests;
+  isGood &&= report.success && report.numPassedTests > 0;
 }
-console.log(`${report.numPassedTests} passed, ${report.numFailedTests} failed, ${report.numPendingTests} skipped`);
-if (report.numPassedTests === 0 || !report.success) process.exit(1);
+if (files.length === 0) console.error('bin/test: the tests did not run (see above).');
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+if (!isGood) process.exit(1);
