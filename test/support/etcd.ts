@@ -486,18 +486,23 @@ export async function relayTo(port: number): Promise<Relay> {
     for (const socket of pair) {
       socket.setNoDelay(true);
       socket.on('error', end);
-      socket.on('close', end);
     }
+    near.on('close', end);
+    far.on('close', () => near.end());
     near.on('data', (chunk: Buffer) => {
       if (swallowing !== 'requests') far.write(chunk);
     });
     far.on('data', (chunk: Buffer) => {
-      if (swallowing === 'replies') return;
-      near.write(chunk);
+      if (swallowing === 'replies' || passed >= limit) return;
       passed += chunk.length;
-      if (passed < limit) return;
+      if (passed < limit) {
+        near.write(chunk);
+        return;
+      }
       cuts += 1;
-      end();
+      // What has passed arrives, so that everybody who resumes gets somewhere.
+      near.end(chunk);
+      far.destroy();
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -396,6 +396,14 @@ export const etcdTopics: readonly Topic[] = [
     mend: ['openssl x509 -inform der -in FILE -out FILE.pem', 'openssl pkcs12 -in FILE -nodes -out FILE.pem'],
   },
   {
+    code: 'etcd-tls-material',
+    title: 'OpenSSL does not take the certificates',
+    exit: invalid,
+    meaning: 'The files are certificates and keys, but of a kind that OpenSSL refuses to use.',
+    causes: ['An RSA key of less than 2048 bits.', 'A signature with MD5 or SHA-1.'],
+    mend: ['Make them anew, with RSA of 2048 bits or more, or ECDSA, and SHA-256.'],
+  },
+  {
     code: 'etcd-key-encrypted',
     title: 'The client key is protected by a passphrase',
     exit: invalid,

@@ -1,5 +1,6 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
+import { createSecureContext, type SecureContext } from 'node:tls';
 import { InvalidInput } from '../errors';
 import type { StoreOptions } from './store';
 
@@ -15,11 +16,10 @@ export interface Endpoint {
   readonly authority: string;
 }
 
-/** Certificates that were read and fit together. */
+/** Certificates that were read, fit together, and please OpenSSL. */
 export interface TlsMaterial {
-  readonly ca?: Buffer;
-  readonly cert?: Buffer;
-  readonly key?: Buffer;
+  readonly context: SecureContext;
+  readonly hasClientCertificate: boolean;
   /** When our own certificate is no longer, or not yet, valid: the limit that it broke. */
   readonly clientOutOfDate?: string;
 }
@@ -28,7 +28,7 @@ export interface TlsMaterial {
  * @throws InvalidInput `etcd-endpoint-invalid`. Without a scheme it is https when certificates were given, else http, as
  *   etcdctl reads `ETCDCTL_ENDPOINTS`.
  */
-export function parseEndpoint(text: string, hasCertificates: boolean): Endpoint {
+function parseEndpoint(text: string, hasCertificates: boolean): Endpoint {
   const match = /^(?:(https?):\/\/)?(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?\/?$/i.exec(text.trim());
   const name = match?.[2];
   const port = Number(match?.[3]);
@@ -60,9 +60,11 @@ export function endpointsOf(options: StoreOptions): readonly [Endpoint, ...Endpo
 
 /**
  * Looks at the certificates before anything is dialled: OpenSSL's own words ("PEM routines::no start line") name no file.
- * @throws InvalidInput `etcd-pem-invalid`, `etcd-key-encrypted`, `etcd-key-mismatch`, `etcd-cert-without-key`
+ * Undefined when no endpoint is https: certificates are then not looked at.
+ * @throws InvalidInput `etcd-pem-invalid`, `etcd-tls-material`, `etcd-key-encrypted`, `etcd-key-mismatch`, `etcd-cert-without-key`
  */
-export function tlsMaterial(options: StoreOptions): TlsMaterial {
+export function tlsMaterial(options: StoreOptions, endpoints: readonly Endpoint[]): TlsMaterial | undefined {
+  if (!endpoints.some((endpoint) => endpoint.secure)) return undefined;
   const ca = options.ca === undefined ? undefined : Buffer.from(options.ca);
   const cert = options.cert === undefined ? undefined : Buffer.from(options.cert);
   const key = options.key === undefined ? undefined : Buffer.from(options.key);
@@ -74,8 +76,8 @@ export function tlsMaterial(options: StoreOptions): TlsMaterial {
       next: ['Give both: --etcd-cert FILE --etcd-key FILE'],
     });
   }
-  const base = { ...(ca === undefined ? {} : { ca }) };
-  if (cert === undefined || key === undefined) return base;
+  const trust = ca === undefined ? {} : { ca };
+  if (cert === undefined || key === undefined) return { context: contextOf(trust), hasClientCertificate: false };
   const [own] = certificates(cert, 'client certificate');
   if (own === undefined || !own.checkPrivateKey(privateKey(key))) {
     throw new InvalidInput({
@@ -87,7 +89,26 @@ export function tlsMaterial(options: StoreOptions): TlsMaterial {
     });
   }
   const outOfDate = outOfDateText(own.validFrom, own.validTo);
-  return { ...base, cert, key, ...(outOfDate === undefined ? {} : { clientOutOfDate: outOfDate }) };
+  return {
+    context: contextOf({ ...trust, cert, key }),
+    hasClientCertificate: true,
+    ...(outOfDate === undefined ? {} : { clientOutOfDate: outOfDate }),
+  };
+}
+
+function contextOf(pem: { readonly ca?: Buffer; readonly cert?: Buffer; readonly key?: Buffer }): SecureContext {
+  try {
+    return createSecureContext(pem);
+  } catch (error) {
+    // Keys that are too short, digests that are no longer taken.
+    const said = error instanceof Error ? error.message : String(error);
+    throw new InvalidInput({
+      code: 'etcd-tls-material',
+      message: `OpenSSL does not take the certificates for etcd: ${said}`,
+      next: ['Make them anew, with RSA of 2048 bits or more, or ECDSA, and SHA-256.'],
+      cause: error,
+    });
+  }
 }
 
 /** Why a certificate is not valid today; undefined when it is. */

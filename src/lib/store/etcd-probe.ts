@@ -18,7 +18,11 @@ const hungUp = 'it closed the connection without an answer';
 const closedEarly = 'the connection was closed in the TLS handshake';
 
 /** Connects, greets with `GET /version` (no credentials are sent) and reports; ends at the deadline at the latest. */
-export async function probeEndpoint(endpoint: Endpoint, material: TlsMaterial, deadlineMs: number): Promise<Probe> {
+export async function probeEndpoint(
+  endpoint: Endpoint,
+  material: TlsMaterial | undefined,
+  deadlineMs: number,
+): Promise<Probe> {
   const connection = await connect(endpoint, deadlineMs);
   if ('found' in connection) return connection;
   try {
@@ -81,7 +85,7 @@ function firstCode(error: Error): string | undefined {
 function secure(
   endpoint: Endpoint,
   socket: net.Socket,
-  material: TlsMaterial,
+  material: TlsMaterial | undefined,
   deadlineMs: number,
 ): Promise<tls.TLSSocket | Probe> {
   return new Promise((resolve) => {
@@ -89,7 +93,7 @@ function secure(
       socket,
       host: endpoint.host,
       ...(net.isIP(endpoint.host) === 0 ? { servername: endpoint.host } : {}),
-      ...certificatesOf(material),
+      ...(material === undefined ? {} : { secureContext: material.context }),
       // Looked at below; nothing is sent to a server that is not the right one.
       rejectUnauthorized: false,
       ALPNProtocols: ['http/1.1'],
@@ -117,7 +121,7 @@ function secure(
 async function speaksTls(endpoint: Endpoint, deadlineMs: number): Promise<boolean> {
   const connection = await connect(endpoint, deadlineMs);
   if ('found' in connection) return false;
-  const answer = await secure(endpoint, connection, {}, deadlineMs);
+  const answer = await secure(endpoint, connection, undefined, deadlineMs);
   connection.destroy();
   if (!('found' in answer)) return true;
   return answer.found !== 'silent' && answer.found !== 'tls-not-spoken' && answer.reason !== closedEarly;
@@ -127,7 +131,7 @@ async function speaksTls(endpoint: Endpoint, deadlineMs: number): Promise<boolea
 async function speaksHttp(endpoint: Endpoint, deadlineMs: number): Promise<boolean> {
   const connection = await connect(endpoint, deadlineMs);
   if ('found' in connection) return false;
-  const answer = await greet({ ...endpoint, secure: false }, connection, {}, deadlineMs);
+  const answer = await greet({ ...endpoint, secure: false }, connection, undefined, deadlineMs);
   return answer.found === 'etcd' || (answer.found === 'not-etcd' && answer.reason !== hungUp);
 }
 
@@ -160,7 +164,7 @@ const unknownCaCodes: ReadonlySet<string> = new Set([
 ]);
 
 /** What an error of the TLS layer says: alerts of the server, or no TLS at all. */
-export function tlsProbe(error: NodeJS.ErrnoException, material: TlsMaterial): Probe {
+export function tlsProbe(error: NodeJS.ErrnoException, material: TlsMaterial | undefined): Probe {
   const code = errorCode(error) ?? '';
   const reason = code === '' ? error.message : code;
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return { found: 'tls-wrong-name', reason: error.message };
@@ -175,13 +179,18 @@ export function tlsProbe(error: NodeJS.ErrnoException, material: TlsMaterial): P
       code,
     )
   ) {
-    if (material.cert === undefined) return { found: 'tls-client-cert-required', reason };
+    if (material?.hasClientCertificate !== true) return { found: 'tls-client-cert-required', reason };
     return { found: 'tls-client-cert-refused', reason: material.clientOutOfDate ?? reason };
   }
   return { found: 'tls-failed', reason: code === 'ECONNRESET' ? closedEarly : reason };
 }
 
-function greet(endpoint: Endpoint, socket: net.Socket, material: TlsMaterial, deadlineMs: number): Promise<Probe> {
+function greet(
+  endpoint: Endpoint,
+  socket: net.Socket,
+  material: TlsMaterial | undefined,
+  deadlineMs: number,
+): Promise<Probe> {
   return new Promise((resolve) => {
     let answer = '';
     const end = (probe: Probe) => {
@@ -224,14 +233,6 @@ function greetingProbe(answer: string): Probe {
   if (version !== undefined) return { found: 'etcd', version, reason: `etcd ${version}` };
   const firstLine = answer.split('\r\n', 1)[0]?.slice(0, 80) ?? '';
   return { found: 'not-etcd', reason: firstLine === '' ? hungUp : firstLine };
-}
-
-export function certificatesOf(material: TlsMaterial): { ca?: Buffer; cert?: Buffer; key?: Buffer } {
-  return {
-    ...(material.ca === undefined ? {} : { ca: material.ca }),
-    ...(material.cert === undefined ? {} : { cert: material.cert }),
-    ...(material.key === undefined ? {} : { key: material.key }),
-  };
 }
 
 export function errorCode(error: unknown): string | undefined {

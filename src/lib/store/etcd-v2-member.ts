@@ -2,7 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import type { Endpoint, TlsMaterial } from './endpoint';
 import { EndpointFailure, type FailureKind, NotSent } from './etcd-errors';
-import { certificatesOf, connectProbe, errorCode, probeEndpoint, remainingMs, tlsProbe } from './etcd-probe';
+import { connectProbe, errorCode, probeEndpoint, remainingMs, tlsProbe } from './etcd-probe';
 
 export interface Request {
   readonly method: 'GET' | 'PUT' | 'DELETE';
@@ -34,14 +34,14 @@ const bodyDeadlines = 6;
 /** The HTTP connection to one member, for the v2 API. */
 export class MemberV2 {
   readonly endpoint: Endpoint;
-  private readonly material: TlsMaterial;
+  private readonly material: TlsMaterial | undefined;
   private readonly authorization: string | undefined;
   private readonly agent: http.Agent;
   private readonly timeoutMs: number;
 
   constructor(
     endpoint: Endpoint,
-    material: TlsMaterial,
+    material: TlsMaterial | undefined,
     user: { readonly name: string; readonly password: string } | undefined,
     timeoutMs: number,
   ) {
@@ -51,7 +51,10 @@ export class MemberV2 {
     this.authorization =
       user === undefined ? undefined : `Basic ${Buffer.from(`${user.name}:${user.password}`).toString('base64')}`;
     this.agent = endpoint.secure
-      ? new https.Agent({ keepAlive: true, maxCachedSessions: 0, ...certificatesOf(material) })
+      ? new https.Agent({
+          keepAlive: true,
+          ...(material === undefined ? {} : { secureContext: material.context }),
+        })
       : new http.Agent({ keepAlive: true });
   }
 
@@ -64,7 +67,10 @@ export class MemberV2 {
     const totalMs = remainingMs(request.deadlineMs);
     let examination: Promise<EndpointFailure> | undefined;
     const examine = () => {
-      examination ??= this.examined(request.deadlineMs);
+      // Never left to reject: it may be under way when nobody waits for it any more.
+      examination ??= this.examined(request.deadlineMs).catch(
+        (error: unknown) => new EndpointFailure('interrupted', this.endpoint.url, String(error), error),
+      );
       return examination;
     };
     const late = setTimeout(() => void examine(), Math.max(0.4 * totalMs, totalMs - 1500));

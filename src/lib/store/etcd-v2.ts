@@ -1,20 +1,12 @@
 import { isUtf8 } from 'node:buffer';
 import { InvalidInput } from '../errors';
 import { endpointsOf, tlsMaterial } from './endpoint';
-import {
-  conflict,
-  type Doing,
-  EndpointFailure,
-  etcdError,
-  isFinal,
-  NotSent,
-  notWritten,
-  outcomeUnknown,
-} from './etcd-errors';
+import { conflict, type Doing, EndpointFailure, etcdError, isFinal, NotSent } from './etcd-errors';
 import { type Answer, isRecord, MemberV2, type Request } from './etcd-v2-member';
 import { filesUnder, type Node, nodeOf } from './etcd-v2-node';
 import { watchV2 } from './etcd-v2-watch';
 import { AllFailed, firstAnswer } from './failover';
+import { type LostAnswer, settleDelete, settlePut } from './lost-answer';
 import type {
   EndpointStatus,
   Entry,
@@ -63,7 +55,7 @@ class EtcdV2 implements Store, PrefixLooker {
   constructor(options: StoreOptions) {
     this.options = options;
     const endpoints = endpointsOf(options);
-    const material = endpoints.some((endpoint) => endpoint.secure) ? tlsMaterial(options) : {};
+    const material = tlsMaterial(options, endpoints);
     this.members = endpoints.map((endpoint) => new MemberV2(endpoint, material, options.user, options.timeoutMs));
   }
 
@@ -121,7 +113,9 @@ class EtcdV2 implements Store, PrefixLooker {
     const form = new URLSearchParams({ value, ...(ttl === undefined ? {} : { ttl: String(ttl) }) }).toString();
     const path = `${pathOf(write.key)}?${guardOf(expected)}`;
     const outcome = await this.change(this.doing('write', write.key), { method: 'PUT', path, form });
-    if ('lost' in outcome) return this.settlePut(write, value, expected, outcome.lost);
+    if ('lost' in outcome) {
+      return settlePut(this, this.lost(write.key, expected, outcome.lost), (now) => isMadeBy(write, now));
+    }
     const { member, answer } = outcome;
     const node = nodeIn(answer);
     if (answer.status < 300 && node?.kind === 'file') return node.entry;
@@ -135,10 +129,7 @@ class EtcdV2 implements Store, PrefixLooker {
       if (outcome.answer.status < 300) return;
       throw await this.refusedChange(outcome.member, outcome.answer, key, expected);
     }
-    const now = await this.readAgain(key, expected, outcome.lost);
-    if (now === undefined) return;
-    if (now.revision === expected) throw notWritten(key, outcome.lost);
-    throw conflict(outcome.lost.endpoint, key, expected, now.revision, [lostAnswerNote]);
+    await settleDelete(this, this.lost(key, expected, outcome.lost));
   }
 
   watch(prefix: string, options: WatchOptions): AsyncIterable<WatchBatch> {
@@ -197,25 +188,8 @@ class EtcdV2 implements Store, PrefixLooker {
     return entry.ttlSeconds === undefined ? undefined : Math.max(1, entry.ttlSeconds);
   }
 
-  /** As in v3, the guard lets at most one change follow `expected`; what is there now tells whether it was ours. */
-  private async settlePut(write: Write, value: string, expected: Expected, lost: EndpointFailure): Promise<Entry> {
-    const now = await this.readAgain(write.key, expected, lost);
-    const unchanged = now === undefined ? expected === 'absent' : now.revision === expected;
-    if (unchanged) throw notWritten(write.key, lost);
-    const lifeAsWanted = write.ttlSeconds === 'keep' || now?.permanent === (write.ttlSeconds === undefined);
-    if (now !== undefined && lifeAsWanted && Buffer.from(value).equals(now.value)) return now;
-    throw conflict(lost.endpoint, write.key, expected, now?.revision, [lostAnswerNote]);
-  }
-
-  private async readAgain(key: string, expected: Expected, lost: EndpointFailure): Promise<Entry | undefined> {
-    try {
-      const first = (await this.get(key)).entry;
-      if ((first?.revision ?? 'absent') !== expected) return first;
-      await new Promise((resolve) => setTimeout(resolve, Math.min(500, this.options.timeoutMs / 4)));
-      return (await this.get(key)).entry;
-    } catch (cause) {
-      throw outcomeUnknown(key, lost, cause);
-    }
+  private lost(key: string, expected: Expected, failure: EndpointFailure): LostAnswer {
+    return { key, expected, failure, pauseMs: Math.min(500, this.options.timeoutMs / 4) };
   }
 
   /** The error for a guarded change that etcd answered with no. */
@@ -323,8 +297,11 @@ const troubles = {
   alarm: { error: 'an alarm is raised: etcdctl alarm list' },
 } as const;
 
-const lostAnswerNote =
-  'The answer to our own change was lost. Whether it came before the other one cannot be told; what is there now is theirs.';
+/** Whether an entry is what a put would have made, as far as v2 can tell. */
+function isMadeBy(write: Write, entry: Entry): boolean {
+  const lifeAsWanted = write.ttlSeconds === 'keep' || entry.permanent === (write.ttlSeconds === undefined);
+  return lifeAsWanted && Buffer.from(write.value).equals(entry.value);
+}
 
 /** As etcd itself cleans a path. A slash at the end stays: it tells `subnets/` from `subnets-old`. */
 function cleanKey(key: string): string {

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { checkServerIdentity, createSecureContext, type SecureContext } from 'node:tls';
+import { checkServerIdentity } from 'node:tls';
 import {
   Channel,
   type Client,
@@ -13,7 +13,7 @@ import { noop } from 'cockatiel';
 import { AuthClient, Etcd3, type ICallable, KVClient, LeaseClient, MaintenanceClient, WatchClient } from 'etcd3';
 import type { Endpoint, TlsMaterial } from './endpoint';
 import { EndpointFailure, type FailureKind } from './etcd-errors';
-import { certificatesOf, probeEndpoint, remainingMs } from './etcd-probe';
+import { probeEndpoint, remainingMs } from './etcd-probe';
 import { decodeRange, encodeRange, type RangeAnswer, type RangeQuestion } from './etcd-v3-range';
 
 /** Our token was refused: it has run out, or etcd was restarted. A fresh one and the same request again will do. */
@@ -55,20 +55,20 @@ const bodyDeadlines = 6;
  */
 export class Member {
   readonly endpoint: Endpoint;
-  private readonly material: TlsMaterial;
+  private readonly material: TlsMaterial | undefined;
   private readonly channel: Channel;
   private readonly etcd: Pooled;
   private readonly timeoutMs: number;
 
-  constructor(endpoint: Endpoint, material: TlsMaterial, secureContext: SecureContext | undefined, timeoutMs: number) {
+  constructor(endpoint: Endpoint, material: TlsMaterial | undefined, timeoutMs: number) {
     this.endpoint = endpoint;
     this.material = material;
     this.timeoutMs = timeoutMs;
     const byAddress = endpoint.secure && isIP(endpoint.host) !== 0;
     const trust =
-      secureContext === undefined || !endpoint.secure
+      material === undefined || !endpoint.secure
         ? credentials.createInsecure()
-        : credentials.createFromSecureContext(secureContext, {
+        : credentials.createFromSecureContext(material.context, {
             checkServerIdentity: (_, certificate) => checkServerIdentity(endpoint.host, certificate),
           });
     this.channel = new Channel(endpoint.authority, trust, {
@@ -112,6 +112,7 @@ export class Member {
           timer = setTimeout(() => call.cancel(), bodyDeadlines * this.timeoutMs);
         });
         asking.signal?.addEventListener('abort', () => call.cancel(), { once: true });
+        if (asking.signal?.aborted === true) call.cancel();
       });
     });
   }
@@ -168,7 +169,10 @@ export class Member {
     const totalMs = remainingMs(asking.deadlineMs);
     let examination: Promise<EndpointFailure> | undefined;
     const examine = () => {
-      examination ??= this.examined(asking.deadlineMs);
+      // Never left to reject: it may be under way when nobody waits for it any more.
+      examination ??= this.examined(asking.deadlineMs).catch(
+        (error: unknown) => new EndpointFailure('interrupted', this.endpoint.url, String(error), error),
+      );
       return examination;
     };
     const late = setTimeout(() => void examine(), Math.max(0.4 * totalMs, totalMs - 1500));
@@ -207,11 +211,6 @@ export class Member {
     if (state?.leader === '0') return new EndpointFailure('no-quorum', url, 'leader 0');
     return new EndpointFailure('timeout', url, probe.reason);
   }
-}
-
-/** A context for all members: certificates are parsed once. */
-export function secureContextOf(material: TlsMaterial): SecureContext {
-  return createSecureContext(certificatesOf(material));
 }
 
 const channelOptions = {
@@ -263,6 +262,7 @@ class OneCall implements ICallable<null> {
         if (call instanceof Object && 'cancel' in call && typeof call.cancel === 'function') call.cancel();
       };
       signal?.addEventListener('abort', cancel, { once: true });
+      if (signal?.aborted === true) cancel();
     });
   }
 
@@ -316,6 +316,6 @@ function unspokenFailure(error: unknown, asking: Asking, found: EndpointFailure)
   return new EndpointFailure('interrupted', found.endpoint, said ?? '', error);
 }
 
-export function grpcStatus(error: unknown): number | undefined {
+function grpcStatus(error: unknown): number | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : undefined;
 }

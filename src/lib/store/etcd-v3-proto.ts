@@ -81,7 +81,10 @@ function namespacesIn(json: protobuf.INamespace): readonly (readonly [string, pr
   );
 }
 
-/** What etcd3 calls at load time. The path is that of the .proto text, which the bundle does not have. */
+/**
+ * What etcd3 calls at load time. The path is that of the .proto text, which the bundle does not have.
+ * @public named by scripts/build.mjs
+ */
 export function loadSync(_path: string, options: protobuf.IConversionOptions): Services {
   return servicesOf(require('./etcd-v3-proto.json'), options, () => require('protobufjs/light'));
 }

@@ -7,12 +7,13 @@ import { randomBytes } from 'node:crypto';
 import type { ITxnResponse } from 'etcd3';
 import { endpointsOf, tlsMaterial } from './endpoint';
 import { conflict, type Doing, EndpointFailure, etcdError, isFinal, notWritten, outcomeUnknown } from './etcd-errors';
-import { type Asking, Member, secureContextOf, TokenRefused } from './etcd-v3-member';
+import { type Asking, Member, TokenRefused } from './etcd-v3-member';
 import { entryOf, hexOf, leaseNumber } from './etcd-v3-message';
 import type { RangeQuestion } from './etcd-v3-range';
 import { watchV3 } from './etcd-v3-watch';
 import { AllFailed, firstAnswer } from './failover';
 import { keyBytes, keyText } from './key-text';
+import { type LostAnswer, settleDelete, settlePut } from './lost-answer';
 import { pipelined } from './pipelined';
 import type {
   EndpointStatus,
@@ -46,7 +47,7 @@ export async function openEtcdV3(options: StoreOptions): Promise<Store & PrefixL
 }
 
 /** Our request got lost on the way there or back. */
-class AnswerLost extends Error {
+class NoAnswer extends Error {
   readonly failure: EndpointFailure;
 
   constructor(failure: EndpointFailure) {
@@ -66,9 +67,8 @@ class EtcdV3 implements Store, PrefixLooker {
   constructor(options: StoreOptions) {
     this.options = options;
     const endpoints = endpointsOf(options);
-    const material = endpoints.some((endpoint) => endpoint.secure) ? tlsMaterial(options) : {};
-    const context = endpoints.some((endpoint) => endpoint.secure) ? secureContextOf(material) : undefined;
-    this.members = endpoints.map((endpoint) => new Member(endpoint, material, context, options.timeoutMs));
+    const material = tlsMaterial(options, endpoints);
+    this.members = endpoints.map((endpoint) => new Member(endpoint, material, options.timeoutMs));
   }
 
   async snapshot(prefix: string): Promise<Snapshot> {
@@ -138,24 +138,30 @@ class EtcdV3 implements Store, PrefixLooker {
       // Nothing can be kept of a key that is not there.
       ...(write.ttlSeconds === 'keep' && expected !== 'absent' ? { ignore_lease: true } : {}),
     };
+    let reply: { readonly member: Member; readonly answer: ITxnResponse };
     try {
-      const { member, answer } = await this.change(doing, {
+      reply = await this.change(doing, {
         compare: [guard],
         success: [{ request_put: request }, { request_range: { key } }],
         failure: [{ request_range: { key } }],
       });
-      if (answer.succeeded) {
-        const written = answer.responses[1]?.response_range.kvs[0];
-        if (written === undefined) throw new Error('etcd did not give back what it wrote');
-        return entryOf(written);
-      }
-      throw conflict(member.endpoint.url, write.key, expected, revisionIn(answer));
     } catch (error) {
-      if (error instanceof AnswerLost) return this.settlePut(write, expected, leaseId, error.failure);
-      // etcd has spoken: the key is not attached to the lease and cannot become so.
+      if (error instanceof NoAnswer) {
+        // The new lease is left alone. Revoking it would be the tidy thing, but a put that is still on its way would then
+        // attach to it and be deleted by the revocation, value and all. It runs out by itself, empty.
+        return settlePut(this, this.lost(write.key, expected, error.failure), (now) => isMadeBy(write, leaseId, now));
+      }
       if (leaseId !== undefined) await this.revoke(leaseId);
       throw error;
     }
+    const { member, answer } = reply;
+    if (answer.succeeded) {
+      const written = answer.responses[1]?.response_range.kvs[0];
+      if (written === undefined) throw new Error('etcd did not give back what it wrote');
+      return entryOf(written);
+    }
+    if (leaseId !== undefined) await this.revoke(leaseId);
+    throw conflict(member.endpoint.url, write.key, expected, revisionIn(answer));
   }
 
   async delete(key: string, expected: Revision): Promise<void> {
@@ -169,13 +175,8 @@ class EtcdV3 implements Store, PrefixLooker {
       });
       if (!answer.succeeded) throw conflict(member.endpoint.url, key, expected, revisionIn(answer));
     } catch (error) {
-      if (!(error instanceof AnswerLost)) throw error;
-      const lost = error.failure;
-      const now = await this.readAgain(key, expected, lost);
-      // Gone is what was asked for, whoever did it.
-      if (now === undefined) return;
-      if (now.revision === expected) throw notWritten(key, lost);
-      throw conflict(lost.endpoint, key, expected, now.revision, [lostAnswerNote]);
+      if (!(error instanceof NoAnswer)) throw error;
+      await settleDelete(this, this.lost(key, expected, error.failure));
     }
   }
 
@@ -261,7 +262,7 @@ class EtcdV3 implements Store, PrefixLooker {
       );
       return id;
     } catch (error) {
-      if (!(error instanceof AnswerLost)) throw error;
+      if (!(error instanceof NoAnswer)) throw error;
       const found = await this.timeToLive(id, false).catch((cause: unknown) => {
         throw outcomeUnknown(doing.key, error.failure, cause);
       });
@@ -280,48 +281,15 @@ class EtcdV3 implements Store, PrefixLooker {
     ).catch(() => undefined);
   }
 
-  /**
-   * Was our put committed, although its answer is lost? The guard lets at most one change follow `expected`, so the key
-   * tells: our lease on it, or our value at another revision, is ours (or cannot be told from it and is what was wanted).
-   *
-   * The new lease is left alone in every other case. Revoking it would be the tidy thing, but a put that is still on its
-   * way would then attach to it and be deleted by the revocation, value and all. It runs out by itself, empty.
-   */
-  private async settlePut(
-    write: Write,
-    expected: Expected,
-    leaseId: string | undefined,
-    lost: EndpointFailure,
-  ): Promise<Entry> {
-    const now = await this.readAgain(write.key, expected, lost);
-    const unchanged = now === undefined ? expected === 'absent' : now.revision === expected;
-    if (unchanged) throw notWritten(write.key, lost);
-    const ours =
-      now !== undefined &&
-      (leaseId === undefined ? Buffer.from(write.value).equals(now.value) : now.leaseId === leaseId);
-    const asWanted =
-      ours && (write.ttlSeconds !== undefined || now.permanent) && Buffer.from(write.value).equals(now.value);
-    if (now !== undefined && asWanted) return now;
-    throw conflict(lost.endpoint, write.key, expected, now?.revision, [lostAnswerNote]);
-  }
-
-  /** The key after a lost answer. Looks twice when nothing has changed: a cut connection outruns a commit. */
-  private async readAgain(key: string, expected: Expected, lost: EndpointFailure): Promise<Entry | undefined> {
-    try {
-      const first = (await this.get(key)).entry;
-      if ((first?.revision ?? 'absent') !== expected) return first;
-      await new Promise((resolve) => setTimeout(resolve, Math.min(500, this.options.timeoutMs / 4)));
-      return (await this.get(key)).entry;
-    } catch (cause) {
-      throw outcomeUnknown(key, lost, cause);
-    }
+  private lost(key: string, expected: Expected, failure: EndpointFailure): LostAnswer {
+    return { key, expected, failure, pauseMs: Math.min(500, this.options.timeoutMs / 4) };
   }
 
   private async range(key: string, question: RangeQuestion, silence: number) {
     return this.read(this.doing('read', key), silence, (member, asking) => member.range(question, asking));
   }
 
-  /** Sends a transaction to one member, once. @throws AnswerLost when it may have been carried out */
+  /** Sends a transaction to one member, once. @throws NoAnswer when it may have been carried out */
   private change(doing: Doing, txn: Parameters<import('etcd3').KVClient['txn']>[0]) {
     return this.once<ITxnResponse>(doing, (member, asking) => member.ask(asking, (rpc) => rpc.kv.txn(txn)));
   }
@@ -370,7 +338,7 @@ class EtcdV3 implements Store, PrefixLooker {
           throw new AllFailed([error]);
         }
         if (this.preferred === member) this.preferred = undefined;
-        throw new AnswerLost(error);
+        throw new NoAnswer(error);
       }
     });
   }
@@ -387,7 +355,7 @@ class EtcdV3 implements Store, PrefixLooker {
         return await request(token === undefined ? {} : { token });
       } catch (error) {
         const refused = error instanceof AllFailed && error.failures.some((failure) => failure instanceof TokenRefused);
-        if (error instanceof AnswerLost) throw error;
+        if (error instanceof NoAnswer) throw error;
         if (!refused || !mayRenew) throw this.typed(error, doing);
         // Many requests learn it at once; only the first of them logs in again.
         if (this.login === login) this.login = undefined;
@@ -446,9 +414,12 @@ class EtcdV3 implements Store, PrefixLooker {
   }
 }
 
-/** Said when a write that lost its answer finds somebody else's value. */
-const lostAnswerNote =
-  'The answer to our own change was lost. Whether it came before the other one cannot be told; what is there now is theirs.';
+/** Whether an entry is what a put would have made. A lease is granted for one put only, so its id is proof. */
+function isMadeBy(write: Write, leaseId: string | undefined, entry: Entry): boolean {
+  if (!Buffer.from(write.value).equals(entry.value)) return false;
+  if (leaseId !== undefined) return entry.leaseId === leaseId;
+  return write.ttlSeconds === 'keep' || entry.permanent;
+}
 
 /** Keys that start with the prefix: up to the next text that does not. */
 function rangeOfPrefix(prefix: string): { readonly key: Buffer; readonly end: Buffer } {
