@@ -4,6 +4,7 @@ import { avoidedRanges } from '../lib/cli/avoid';
 import { NetctlCommand } from '../lib/cli/command';
 import { notAccepted } from '../lib/cli/config-not-accepted';
 import { argument, etcdFlags, flannelFlag, outputFlags, ownFlags } from '../lib/cli/flags';
+import { manyValues } from '../lib/cli/many-values';
 import { networkText } from '../lib/cli/network-text';
 import { Session } from '../lib/cli/session';
 import { setNetwork } from '../lib/cli/set-network';
@@ -70,8 +71,10 @@ export default class InitNetwork extends NetctlCommand {
   async run(): Promise<void> {
     const { args, flags } = await this.parse(InitNetwork);
     const session = await Session.open(this, flags);
-    const avoid = await avoidedRanges(flags.avoid ?? [], session.inventory);
-    const wish = await networkText(args.network, flags, session);
+    const avoid = await avoidedRanges(manyValues(flags.avoid), session.inventory);
+    const given = flags['backend-option'];
+    const options = given === undefined ? {} : { 'backend-option': manyValues(given) };
+    const wish = await networkText(args.network, { ...flags, ...options }, session);
     const opened = await session.networkStore();
     const review = reviewConfig(wish, opened.version, {
       avoid,

@@ -1,6 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import { NetctlCommand } from '../../lib/cli/command';
 import { argument, etcdFlags, flannelFlag, ownFlags } from '../../lib/cli/flags';
+import { manyValues } from '../../lib/cli/many-values';
 
 export default class ConfigInit extends NetctlCommand {
   static override summary = 'Writes an inventory to begin with, every key of it explained.';
@@ -50,7 +51,7 @@ export default class ConfigInit extends NetctlCommand {
       env: process.env,
       etcd: flags,
       subnetLen: flags['subnet-len'],
-      nodes: flags.node ?? [],
+      nodes: manyValues(flags.node),
     });
     if (file === '-') {
       await this.write([text]);

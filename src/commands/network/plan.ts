@@ -2,6 +2,7 @@ import * as Flags from '@oclif/core/flags';
 import { avoidedRanges } from '../../lib/cli/avoid';
 import { NetctlCommand } from '../../lib/cli/command';
 import { outputFlags, ownFlags } from '../../lib/cli/flags';
+import { manyValues } from '../../lib/cli/many-values';
 import { Session } from '../../lib/cli/session';
 import { InvalidInput } from '../../lib/errors';
 import { parseIpv4Cidr } from '../../lib/net/cidr';
@@ -39,7 +40,7 @@ export default class NetworkPlan extends NetctlCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(NetworkPlan);
     const session = await Session.open(this, flags);
-    const avoid = await avoidedRanges(flags.avoid ?? [], session.inventory);
+    const avoid = await avoidedRanges(manyValues(flags.avoid), session.inventory);
     const layouts = planCapacity({
       nodes: flags.nodes,
       containersPerNode: flags.containers,

@@ -3,6 +3,7 @@ import { reviewConfig } from '../../lib/check/network-config';
 import { avoidedRanges } from '../../lib/cli/avoid';
 import { NetctlCommand } from '../../lib/cli/command';
 import { argument, etcdFlags, flannelFlag, outputFlags, ownFlags } from '../../lib/cli/flags';
+import { manyValues } from '../../lib/cli/many-values';
 import { Session } from '../../lib/cli/session';
 import { exitCodes } from '../../lib/errors';
 import { safeJson } from '../../lib/view/safe-text';
@@ -47,7 +48,7 @@ export default class NetworkValidate extends NetctlCommand {
     const session = await Session.open(this, flags);
     const text = await session.configText(args.file, flags.live);
     const review = reviewConfig(text, session.version, {
-      avoid: await avoidedRanges(flags.avoid ?? [], session.inventory),
+      avoid: await avoidedRanges(manyValues(flags.avoid), session.inventory),
       ...(session.inventory === undefined ? {} : { nodes: session.inventory.nodes.length }),
     });
     const { networkValidationView } = await import('../../lib/view/network-validation');

@@ -1,6 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import { NetctlCommand } from '../../lib/cli/command';
 import { etcdFlags, flannelFlag, outputFlags, ownFlags } from '../../lib/cli/flags';
+import { manyValues } from '../../lib/cli/many-values';
 import { Session } from '../../lib/cli/session';
 import { emptyText, readRows, requirePossible } from '../../lib/cli/subnet-reading';
 import { filterHelp, parseFilter, parseSort, sortKeys } from '../../lib/net/subnet-query';
@@ -45,7 +46,7 @@ ${filterHelp.map((line) => `  ${line}`).join('\n')}`;
   async run(): Promise<void> {
     const { flags } = await this.parse(SubnetsLs);
     const wish = {
-      filter: parseFilter(flags.filter ?? []),
+      filter: parseFilter(manyValues(flags.filter)),
       sort: flags.sort === undefined ? null : parseSort(flags.sort),
       ttl: flags.ttl,
     };

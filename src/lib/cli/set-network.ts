@@ -110,7 +110,8 @@ export async function setNetwork(
 
 function networkInUse(plan: SetNetworkPlan, command: string): Refused {
   const leases = plan.effect?.counts.leases ?? 0;
-  const holder = leases === 1 ? '1 lease stands on it' : `${leases} leases stand on it`;
+  const holder =
+    leases === 0 ? 'no lease stands on it' : leases === 1 ? '1 lease stands on it' : `${leases} leases stand on it`;
   const message =
     plan.current === null
       ? `there is no config, but there are leases: ${holder}`

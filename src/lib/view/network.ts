@@ -39,15 +39,22 @@ export function networkView(
   shown: NetworkShown,
   version: FlannelVersion,
 ): [NetworkDocument, RecordView<NetworkDocument>] {
-  const { verdict, config, ...rest } = shown;
+  const { verdict } = shown;
   const effective = verdict.effective === null ? null : printable(verdict.effective);
   const value: NetworkDocument = {
-    ...rest,
+    prefix: shown.prefix,
+    api: shown.api,
+    endpoint: shown.endpoint,
+    clusterId: shown.clusterId,
+    revision: shown.revision,
     flannel: verdict.flannel,
-    config: printableConfigText(config),
+    config: printableConfigText(shown.config),
     valid: verdict.outcome === 'accepted',
     effective,
     facts: effective === null ? null : describeNetwork(effective, version),
+    capacity: shown.capacity,
+    leases: shown.leases,
+    problems: shown.problems,
   };
   return [
     value,
