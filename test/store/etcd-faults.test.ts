@@ -19,6 +19,7 @@ import {
   freePort,
   notEtcd,
   relayTo,
+  removeDirectory,
   type Service,
   sleep,
   startEtcd,
@@ -42,6 +43,12 @@ async function kept<T extends { stop(): Promise<void> }>(starting: Promise<T>): 
   const thing = await starting;
   started.push(thing);
   return thing;
+}
+/** A directory that is removed in the end. */
+function keptDirectory(name: string): string {
+  const directory = temporaryDirectory(name);
+  started.push({ stop: async () => removeDirectory(directory) });
+  return directory;
 }
 afterAll(async () => {
   await Promise.all(started.map((thing) => thing.stop()));
@@ -175,7 +182,7 @@ describe('with TLS', () => {
   let client: { readonly cert: string; readonly key: string };
 
   beforeAll(async () => {
-    directory = temporaryDirectory('tls');
+    directory = keptDirectory('tls');
     authority = certificateAuthority(directory, 'ca');
     stranger = certificateAuthority(directory, 'stranger');
     const names = ['IP:127.0.0.1', 'DNS:localhost'];
@@ -335,7 +342,7 @@ describe('with users', () => {
   let etcd: Etcd;
   let plainEtcd: Etcd;
   beforeAll(async () => {
-    const directory = temporaryDirectory('jwt');
+    const directory = keptDirectory('jwt');
     const [secretKey, publicKey] = [join(directory, 'key.pem'), join(directory, 'public.pem')];
     const pair = generateKeyPairSync('rsa', { modulusLength: 2048 });
     writeFileSync(secretKey, pair.privateKey.export({ type: 'pkcs1', format: 'pem' }));
@@ -598,7 +605,7 @@ describe('finding out which API a network lives in', () => {
 
 describe('a process that reads over TLS from an address', () => {
   it('has nothing to say on stderr', async () => {
-    const authority = certificateAuthority(temporaryDirectory('quiet'), 'ca');
+    const authority = certificateAuthority(keptDirectory('quiet'), 'ca');
     const tls = authority.issue('server', { names: ['IP:127.0.0.1'] });
     const etcd = await kept(startEtcd({ tls, client: { ca: authority.ca } }));
     const script = (module: string, name: string) => `

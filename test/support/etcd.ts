@@ -87,7 +87,7 @@ export function temporaryDirectory(name: string): string {
   return directory;
 }
 
-function removeDirectory(directory: string): void {
+export function removeDirectory(directory: string): void {
   rmSync(directory, { recursive: true, force: true });
   directories.delete(directory);
 }
