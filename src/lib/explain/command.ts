@@ -6,7 +6,7 @@ export const commandTopics: readonly Topic[] = [
   {
     code: 'bad-range',
     exit: exitCodes.invalid,
-    title: 'a range is no IPv4 range',
+    title: 'A text is not an IPv4 range',
     meaning: '--within, --avoid and the like take an IPv4 range, written as a CIDR.',
     causes: ['A range with a dash, an IPv6 range, or a slip of the finger.'],
     mend: ['Write it as 10.0.0.0/8.'],
@@ -148,7 +148,7 @@ export const commandTopics: readonly Topic[] = [
   {
     code: 'map-too-large',
     exit: exitCodes.invalid,
-    title: 'too many subnets for a picture',
+    title: 'There are too many subnets for a picture',
     meaning: 'The map draws IPv4 networks of up to 4,194,304 subnets.',
     causes: ['A large network with a long SubnetLen.', 'A network that is IPv6 only.'],
     mend: ['Draw a part: netctl subnets map --within CIDR.'],
@@ -156,7 +156,7 @@ export const commandTopics: readonly Topic[] = [
   {
     code: 'no-such-revision',
     exit: exitCodes.invalid,
-    title: 'no replaced config of that revision',
+    title: 'There is no replaced config of that revision',
     meaning:
       'netctl keeps each config that it replaces under the revision at which it had been written. There is none of this one.',
     causes: [
