@@ -1,13 +1,55 @@
 import Ajv from 'ajv';
 import { describe, expect, it } from 'vitest';
+import type { EffectiveSetting } from '../../src/lib/cli/effective-settings';
+import type { InventoryValidation } from '../../src/lib/cli/validate-inventory';
+import type { Topic } from '../../src/lib/explain/topic';
 import type { EffectiveConfig } from '../../src/lib/net/network-config';
 import type { Problem } from '../../src/lib/net/problem';
+import type { Layout } from '../../src/lib/plan/capacity';
+import type { NetworkDocument } from '../../src/lib/view/network';
+import type { NetworkChangeDocument } from '../../src/lib/view/network-change';
+import type { NetworkHistoryItem } from '../../src/lib/view/network-history';
+import type { NetworkValidation } from '../../src/lib/view/network-validation';
 import { renderRecord } from '../../src/lib/view/record';
-import type { OutputDocument } from '../../src/lib/view/schemas/output-schemas';
+import type { OutputDocument, OutputKind } from '../../src/lib/view/schemas/output-schemas';
 import { outputDocuments, outputSchemas } from '../../src/lib/view/schemas/output-schemas';
+import type { SubnetDocument } from '../../src/lib/view/subnet';
+import type { SubnetCheckDocument } from '../../src/lib/view/subnet-check';
+import type { SubnetEvent } from '../../src/lib/view/subnet-event';
+import type { SubnetItem } from '../../src/lib/view/subnet-list';
+import type { SubnetMapDocument } from '../../src/lib/view/subnet-map-counts';
 import { pipe } from './screens';
 
-// The types agree, or this file does not compile.
+/** The shape's type as a view has it: nothing of a document is changed after it was made. */
+type Frozen<T> = T extends readonly (infer Item)[]
+  ? readonly Frozen<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: Frozen<T[Key]> }
+    : T;
+type Body<Kind extends OutputKind> = Frozen<Omit<OutputDocument<Kind>, 'apiVersion' | 'kind'>>;
+type Item<Kind extends OutputKind> = Body<Kind> extends { readonly items: readonly (infer Each)[] } ? Each : never;
+/** Each can stand for the other: a field that is missing, added or of another type makes it `false`. */
+type Same<A, B> = [keyof A, keyof B] extends [keyof B, keyof A] ? ([A, B] extends [B, A] ? true : false) : false;
+
+// What a view prints is what its schema says, or this file does not compile. `Error` and `List` are no view's.
+const shapes: Readonly<Record<Exclude<OutputKind, 'Error' | 'List'>, true>> = {
+  InventoryValidation: true satisfies Same<InventoryValidation, Body<'InventoryValidation'>>,
+  Network: true satisfies Same<NetworkDocument, Body<'Network'>>,
+  NetworkChange: true satisfies Same<NetworkChangeDocument, Body<'NetworkChange'>>,
+  NetworkHistoryList: true satisfies Same<NetworkHistoryItem, Item<'NetworkHistoryList'>>,
+  NetworkLayoutList: true satisfies Same<Layout, Item<'NetworkLayoutList'>>,
+  NetworkValidation: true satisfies Same<NetworkValidation, Body<'NetworkValidation'>>,
+  SettingList: true satisfies Same<EffectiveSetting, Item<'SettingList'>>,
+  SubnetCheck: true satisfies Same<SubnetCheckDocument, Body<'SubnetCheck'>>,
+  SubnetEvent: true satisfies Same<SubnetEvent, Body<'SubnetEvent'>>,
+  SubnetList: true satisfies Same<SubnetItem, Item<'SubnetList'>>,
+  SubnetLookup: true satisfies Same<SubnetDocument, Body<'SubnetLookup'>>,
+  SubnetMap: true satisfies Same<SubnetMapDocument, Body<'SubnetMap'>>,
+  // The catalogue knows which exit codes there are; readers are promised a number.
+  Topic: true satisfies Topic extends Body<'Topic'> ? true : false,
+  TopicList: true satisfies Topic extends Item<'TopicList'> ? true : false,
+};
+
 const effective: EffectiveConfig = {
   enableIPv4: true,
   network: '10.1.0.0/16',
@@ -31,6 +73,10 @@ const value: Omit<OutputDocument<'NetworkValidation'>, 'apiVersion' | 'kind'> = 
 };
 
 describe('the published schemas', () => {
+  it('are compared with the views one by one', () => {
+    expect([...Object.keys(shapes), 'Error', 'List'].sort()).toEqual(Object.keys(outputDocuments).sort());
+  });
+
   it('are JSON Schema that a validator takes, under the name of their kind', () => {
     const ajv = new Ajv({ strict: true });
     for (const [kind, schema] of Object.entries(outputSchemas())) {
