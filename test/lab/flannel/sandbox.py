@@ -15,7 +15,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -143,7 +142,7 @@ class Node:
         self.directory = os.path.join(sandbox.directory, f"node{number}")
         os.makedirs(self.directory, exist_ok=True)
         self.subnet_file = os.path.join(self.directory, "subnet.env")
-        self.veth = veth = f"{sandbox.tag}v{unique}"
+        self.veth = veth = f"v{unique}"
         sandbox.nodes.append(self)
         sh("ip", "netns", "add", self.name)
         sh("ip", "link", "add", veth, "netns", sandbox.lan, "type", "veth", "peer", "name", "eth0", "netns", self.name)
@@ -337,7 +336,7 @@ def can_run():
     """Why the tests cannot run here, or an empty text."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "needs root on Linux"
-    for program in ("ip", "bridge", "iptables", "etcd"):
+    for program in ("ip", "bridge", "iptables", "etcd", "etcdctl", "openssl"):
         if not shutil.which(program):
             return f"needs {program}"
     return ""
