@@ -7,6 +7,7 @@ import { emptyText, readRows, requirePossible } from '../../lib/cli/subnet-readi
 import { filterHelp, parseFilter, parseSort, sortKeys } from '../../lib/net/subnet-query';
 import { formatCount, plural } from '../../lib/view/count';
 import { isForPeople } from '../../lib/view/format';
+import { mappedRows } from '../../lib/view/rows';
 import { subnetItem } from '../../lib/view/subnet-item';
 import { subnetListView } from '../../lib/view/subnet-list';
 
@@ -60,7 +61,7 @@ ${filterHelp.map((line) => `  ${line}`).join('\n')}`;
       return;
     }
     const { rows, ttlAsked } = await readRows(network, nodes, wish);
-    await this.printList(rows.map(subnetItem), subnetListView(ttlAsked, emptyText(network)), flags, {
+    await this.printList(mappedRows(rows, subnetItem), subnetListView(ttlAsked, emptyText(network)), flags, {
       prefix: network.prefix,
       api: network.api,
       revision: network.snapshot.revision,

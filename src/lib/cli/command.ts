@@ -5,6 +5,7 @@ import type { OutputFormat, Screen } from '../view/format';
 import { screenOf } from '../view/format';
 import type { ListView } from '../view/list';
 import type { RecordView } from '../view/record';
+import type { Rows } from '../view/rows';
 import { safeText } from '../view/safe-text';
 import { inventoryFlags } from './flags';
 
@@ -41,7 +42,7 @@ export abstract class NetctlCommand extends Command {
   }
 
   protected async printList<T>(
-    rows: readonly T[],
+    rows: Rows<T>,
     view: ListView<T>,
     flags: OutputChoice,
     extra?: Readonly<Record<string, unknown>>,

@@ -2,6 +2,7 @@ import { chunks } from './chunks';
 import { plural } from './count';
 import { csvLine } from './csv';
 import type { OutputFormat, Screen } from './format';
+import type { Rows } from './rows';
 import { safeJson, safeText } from './safe-text';
 import type { Tone } from './style';
 
@@ -48,7 +49,7 @@ export interface RenderedList extends Iterable<string> {
  * `rows` stand in `items` of JSON and YAML as they are; `extra` are further keys of that document.
  */
 export async function renderList<T>(
-  rows: readonly T[],
+  rows: Rows<T>,
   view: ListView<T>,
   format: OutputFormat,
   screen: Screen,
@@ -94,11 +95,7 @@ function headOf<T>(view: ListView<T>, extra: Readonly<Record<string, unknown>>):
 }
 
 /** The bytes of `safeJson({apiVersion, kind, ...extra, items: rows}, 2)`, some rows at a time. */
-function* jsonLines<T>(
-  rows: readonly T[],
-  view: ListView<T>,
-  extra: Readonly<Record<string, unknown>>,
-): Generator<string> {
+function* jsonLines<T>(rows: Rows<T>, view: ListView<T>, extra: Readonly<Record<string, unknown>>): Generator<string> {
   const head = safeJson(headOf(view, extra), 2).slice(0, -'\n}'.length);
   if (rows.length === 0) {
     yield `${head},\n  "items": []\n}\n`;
@@ -115,7 +112,7 @@ function* jsonLines<T>(
 }
 
 function* yamlLines<T>(
-  rows: readonly T[],
+  rows: Rows<T>,
   head: string,
   toYamlItem: (value: unknown, indent: number) => string,
 ): Generator<string> {
@@ -124,7 +121,7 @@ function* yamlLines<T>(
   for (const row of rows) yield toYamlItem(row, 2);
 }
 
-function* csvLines<T>(rows: readonly T[], view: ListView<T>): Generator<string> {
+function* csvLines<T>(rows: Rows<T>, view: ListView<T>): Generator<string> {
   yield csvLine(view.columns.map((column) => column.header));
   for (const row of rows) yield csvLine(view.columns.map((column) => csvValue(row, column)));
 }
@@ -135,6 +132,6 @@ function csvValue<T>(row: T, column: Column<T>): string | number | null {
   return typeof value === 'object' && value !== null ? value.text : (value ?? null);
 }
 
-function* nameLines<T>(rows: readonly T[], view: ListView<T>): Generator<string> {
+function* nameLines<T>(rows: Rows<T>, view: ListView<T>): Generator<string> {
   for (const row of rows) yield `${safeText(view.name(row))}\n`;
 }

@@ -1,5 +1,6 @@
 import type { Screen } from './format';
 import type { Cell, Column } from './list';
+import type { Rows } from './rows';
 import { safeText } from './safe-text';
 import type { Style, Tone } from './style';
 import { styler } from './style';
@@ -41,7 +42,7 @@ interface Fitted<T> {
  * `cell` is called twice a row above 500 rows: measuring and printing apart holds no text of 65,536 rows in memory.
  */
 export async function renderTable<T>(
-  rows: readonly T[],
+  rows: Rows<T>,
   columns: readonly Column<T>[],
   screen: Screen,
   options: TableOptions,
@@ -85,7 +86,7 @@ function toneOf(value: string | number | null | undefined | Cell): Tone {
 
 /** Widest text of each column; `undefined` when `narrowOnly` and a text turns up whose width is not its length. */
 function measure<T>(
-  rows: readonly T[],
+  rows: Rows<T>,
   columns: readonly Column<T>[],
   widthOf: TextWidth,
   narrowOnly: boolean,
@@ -150,7 +151,7 @@ function floorOf<T>(each: Fitted<T>, least: number): number {
   return each.column.shrink === true ? Math.max(each.column.header.length, least) : each.width;
 }
 
-function* ownLines<T>(rows: readonly T[], layout: Layout<T>): Generator<string> {
+function* ownLines<T>(rows: Rows<T>, layout: Layout<T>): Generator<string> {
   const { fitted, widthOf, style, ellipsis } = layout;
   const last = fitted.length - 1;
   let header = '';
@@ -182,7 +183,7 @@ function padded(
   return isLast ? text : text + blanks + gap;
 }
 
-async function cliTableLines<T>(rows: readonly T[], layout: Layout<T>): Promise<readonly string[]> {
+async function cliTableLines<T>(rows: Rows<T>, layout: Layout<T>): Promise<readonly string[]> {
   const { default: CliTable } = await import('cli-table3');
   const { fitted, widthOf, style, ellipsis } = layout;
   const table = new CliTable({
