@@ -1,10 +1,11 @@
-import { InvalidInput, NetctlError } from '../errors';
+import { InvalidInput } from '../errors';
 import type { Inventory } from '../inventory/inventory';
 import { configKey } from '../net/flannel-keys';
 import { etcdApiOf, type FlannelVersion, newestFlannel, parseFlannelVersion } from '../net/flannel-version';
 import { type LeaseReading, readLeases } from '../net/lease';
 import { type EffectiveConfig, judgeConfig, type Verdict } from '../net/network-config';
 import { requirePrefix } from '../net/own-keys';
+import type { chooseApi, NetworkUse } from '../store/detect';
 import type { Api, Entry, PrefixLooker, PrefixUse, Snapshot, Store, StoreOptions } from '../store/store';
 import { plural } from '../view/count';
 import type { EtcdFlagValues, EtcdSettings } from './settings';
@@ -134,51 +135,44 @@ export class Session {
     const wanted = settings.api.value;
     if (wanted === 'v3') return { store: await openV3(options), api: 'v3' };
     if (wanted === 'v2') return { store: await openV2(options), api: 'v2' };
+    const { chooseApi, lookForPrefix } = await import('../store/detect');
     const [v3, v2] = await Promise.all([openV3(options), openV2(options)]);
-    const [use3, use2] = await Promise.all([look(v3, prefix), look(v2, prefix)]);
-    const chosen = this.choose(use3, use2, prefix);
+    const use = await lookForPrefix(options, prefix, { v3, v2 });
+    const chosen = this.settle(chooseApi(use), use, prefix);
     (chosen === 'v3' ? v2 : v3).close();
     return { store: chosen === 'v3' ? v3 : v2, api: chosen };
   }
 
-  private choose(v3: PrefixUse, v2: PrefixUse, prefix: string): Api {
+  /** What was found, or the reason why neither may be taken. */
+  private settle(found: ReturnType<typeof chooseApi>, { v3, v2 }: NetworkUse, prefix: string): Api {
     // An etcd that speaks only one of the two is common; one that answers neither has told us why.
-    if (v3.error !== undefined && (v2.error !== undefined || !v2.served || !inUse(v2))) throw v3.error;
-    if (inUse(v3) && inUse(v2)) {
-      throw new InvalidInput({
-        code: 'both-apis',
-        message: `${prefix} has data in both of etcd's stores, and flannel reads only one of them`,
-        details: [`v3 (flannel >= v0.18.0): ${useText(v3)}`, `v2 (flannel <= v0.17.0): ${useText(v2)}`],
-        next: ['Say which one is meant: --etcd-api v3 or --etcd-api v2'],
-      });
+    if (v3.error !== undefined && found !== 'v2') throw v3.error;
+    switch (found) {
+      case 'both':
+        throw new InvalidInput({
+          code: 'both-apis',
+          message: `${prefix} has data in both of etcd's stores, and flannel reads only one of them`,
+          details: [`v3 (flannel >= v0.18.0): ${useText(v3)}`, `v2 (flannel <= v0.17.0): ${useText(v2)}`],
+          next: ['Say which one is meant: --etcd-api v3 or --etcd-api v2'],
+        });
+      case 'v2':
+        this.talk.say(`note: the network lives in etcd v2 (${useText(v2)})`);
+        return 'v2';
+      case 'v3':
+        return 'v3';
+      case 'none':
+        if (v2.error !== undefined) {
+          this.talk.say(`note: whether etcd v2 holds ${prefix} is not known: ${v2.error.message}`);
+        }
+        return v2.served && etcdApiOf(this.version) === 'v2' ? 'v2' : 'v3';
+      default:
+        return found satisfies never;
     }
-    if (inUse(v2)) {
-      this.talk.say(`note: the network lives in etcd v2 (${useText(v2)})`);
-      return 'v2';
-    }
-    if (inUse(v3)) return 'v3';
-    if (v2.error !== undefined)
-      this.talk.say(`note: whether etcd v2 holds ${prefix} is not known: ${v2.error.message}`);
-    return v2.served && etcdApiOf(this.version) === 'v2' ? 'v2' : 'v3';
   }
-}
-
-function inUse(use: PrefixUse): boolean {
-  return use.config || use.leases > 0;
 }
 
 function useText(use: PrefixUse): string {
   return `${use.config ? 'a config' : 'no config'}, ${plural(use.leases, 'lease')}`;
-}
-
-/** An API that cannot be asked is not yet an error: the other one may have the network. */
-async function look(store: PrefixLooker, prefix: string): Promise<PrefixUse> {
-  try {
-    return await store.look(prefix);
-  } catch (error) {
-    if (error instanceof NetctlError) return { served: false, config: false, leases: 0, error };
-    throw error;
-  }
 }
 
 async function openV3(options: StoreOptions): Promise<Store & PrefixLooker> {
