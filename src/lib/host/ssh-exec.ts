@@ -1,0 +1,173 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client, ClientChannel } from 'ssh2';
+import { Unreachable } from '../errors';
+import { CollectedOutput } from './collected-output';
+import { saidTooMuch, tookTooLong } from './command-limits';
+import { feed } from './feed';
+import type { Command, Output } from './host';
+import { describeCommand, loginShellText } from './quote';
+import type { SshConnection } from './ssh-connection';
+
+export interface ExecOptions {
+  readonly host: string;
+  readonly user: string;
+  /** Stands on both outputs before the command's own; a text that no command writes. */
+  readonly marker: string;
+  readonly timeoutMs: number;
+  readonly maxOutputBytes: number;
+}
+
+const openTries = 20;
+
+/** Runs one command on a channel of its own. @throws as `Host.run` */
+export function execOverSsh(
+  connection: SshConnection,
+  command: Command,
+  options: ExecOptions,
+  signal: AbortSignal | undefined,
+): Promise<Output> {
+  const { host, marker, maxOutputBytes, timeoutMs } = options;
+  const text = loginShellText(command.argv, marker);
+  return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
+    const output = new CollectedOutput(maxOutputBytes);
+    const ended = new AbortController();
+    let channel: ClientChannel | undefined;
+    let exit: { readonly code: number | null; readonly signal?: string } | undefined;
+    let isSettled = false;
+
+    const settle = (end: () => void) => {
+      if (isSettled) return;
+      isSettled = true;
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+      ended.abort();
+      end();
+    };
+    const giveUp = (error: unknown) => {
+      if (isSettled) return;
+      settle(() => reject(error));
+      if (channel !== undefined) stop(channel);
+    };
+    const abort = () => giveUp(signal?.reason);
+    const timer = setTimeout(() => giveUp(tookTooLong(host, command, timeoutMs, exit !== undefined)), timeoutMs);
+    signal?.addEventListener('abort', abort, { once: true });
+
+    const attend = (opened: ClientChannel) => {
+      channel = opened;
+      for (const [stream, name] of [
+        [opened, 'stdout'],
+        [opened.stderr, 'stderr'],
+      ] as const) {
+        stream.on('data', (chunk: Buffer) => {
+          if (!output.add(name, chunk)) giveUp(saidTooMuch(host, command, maxOutputBytes));
+        });
+      }
+      opened.on('exit', (code: number | null, endedBy?: string) => {
+        exit = { code, ...(endedBy !== undefined && { signal: endedBy }) };
+      });
+      // What could not be written is told by the end of the command, or of the connection.
+      opened.on('error', () => undefined);
+      opened.on('close', () => {
+        settle(() => {
+          if (exit === undefined) return reject(diedHalfWay(host, command, connection));
+          const stdout = afterMarker(output.stdout, marker);
+          if (stdout === undefined) return reject(noShell(options, output, exit.code));
+          const stderr = afterMarker(output.stderr, marker) ?? output.stderr;
+          resolve({ ...exit, stdout, stderr });
+        });
+      });
+      if (isSettled) return stop(opened);
+      feed(opened, command.stdin, ended.signal).catch(giveUp);
+    };
+    openChannel(connection, text, ended.signal, attend).catch((error: unknown) => {
+      if (isSettled) return;
+      if (connection.ending() !== undefined || !isRefusal(error)) return giveUp(diedHalfWay(host, command, connection));
+      giveUp(noShell(options, output, null));
+    });
+  });
+}
+
+/** Nothing of the command has run as long as its channel is not open, so a failure for want of room is tried again. */
+async function openChannel(
+  connection: SshConnection,
+  text: string,
+  ended: AbortSignal,
+  attend: (channel: ClientChannel) => void,
+): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await exec(connection.client, text, attend);
+    } catch (error) {
+      const isForWantOfRoom = error instanceof Error && /^\(SSH\) Channel open failure/.test(error.message);
+      if (!isForWantOfRoom || attempt === openTries || connection.ending() !== undefined) throw error;
+      // sshd frees a session a little after we have seen its end.
+      await sleep(10 * attempt, undefined, { signal: ended });
+    }
+  }
+}
+
+function exec(client: Client, text: string, attend: (channel: ClientChannel) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    // Throws when the connection is gone.
+    client.exec(text, (error, channel) => {
+      if (error) return reject(error);
+      // At once: a short command's end may stand in the packet that has just been read, and an event is not kept.
+      attend(channel);
+      resolve();
+    });
+  });
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && /^(?:Unable to exec|\(SSH\) Channel open failure)/.test(error.message);
+}
+
+/** Asks what runs there to end, then ends it. sshd passes signals on to the command and what it started. */
+function stop(channel: ClientChannel): void {
+  const attempt = (what: () => void) => {
+    try {
+      what();
+    } catch {
+      // The connection is gone, and with it the channel.
+    }
+  };
+  attempt(() => channel.signal('TERM'));
+  channel.resume();
+  channel.stderr.resume();
+  const timer = setTimeout(() => {
+    attempt(() => channel.signal('KILL'));
+    attempt(() => channel.close());
+  }, 1000);
+  channel.once('close', () => clearTimeout(timer));
+}
+
+function afterMarker(bytes: Buffer, marker: string): Uint8Array | undefined {
+  const at = bytes.indexOf(marker);
+  return at < 0 ? undefined : bytes.subarray(at + marker.length);
+}
+
+function diedHalfWay(host: string, command: Command, connection: SshConnection): Unreachable {
+  const ending = connection.ending();
+  return new Unreachable({
+    code: ending?.code ?? 'host-died',
+    message: `${host}: lost while ${describeCommand(command)} ran: ${ending?.reason ?? 'the connection broke'}`,
+    details: ['Whether the command came to its end is not known.'],
+    next: ['Run netctl again: it looks at what is there and goes on from that.'],
+  });
+}
+
+function noShell(options: ExecOptions, output: CollectedOutput, code: number | null): Unreachable {
+  const said = `${output.stdout.toString('utf8')}\n${output.stderr.toString('utf8')}`
+    .split('\n')
+    .filter((line) => line.trim() !== '');
+  return new Unreachable({
+    code: 'host-runs-no-commands',
+    message: `${options.host}: it lets ${options.user} in but runs no command for it${code === null ? '' : ` (code ${code})`}${said[0] === undefined ? '' : `: ${said[0]}`}`,
+    details: said.slice(1, 10),
+    next: [
+      `Its login shell must be one: getent passwd ${options.user}, on its console`,
+      'A forced command stands in sshd_config (ForceCommand) or in authorized_keys (command=).',
+    ],
+  });
+}
