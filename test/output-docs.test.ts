@@ -13,7 +13,7 @@ it('docs/output.md names every kind, with a schema that is there', () => {
   const links = [...page.matchAll(/\[(\w+)\]\((schemas\/output\/\w+\.schema\.json)\)/g)];
   // The frame of all lists is no kind of its own.
   const kinds = Object.keys(outputDocuments).filter((kind) => kind !== 'List');
-  expect(links.map(([, kind]) => kind).sort()).toEqual(kinds.sort());
+  expect(new Set(links.map(([, kind]) => kind))).toEqual(new Set(kinds));
   for (const [, , file = ''] of links) expect(existsSync(join(root, 'docs', file)), file).toBe(true);
 });
 

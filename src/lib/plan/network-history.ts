@@ -41,7 +41,7 @@ export function writeHistoryRecord(record: HistoryRecord): Uint8Array {
 }
 
 /** `undefined` for bytes that netctl did not write; they are left alone. */
-export function readHistoryRecord(value: Uint8Array): HistoryRecord | undefined {
+function readHistoryRecord(value: Uint8Array): HistoryRecord | undefined {
   let stored: unknown;
   try {
     stored = JSON.parse(Buffer.from(value).toString('utf8'));
