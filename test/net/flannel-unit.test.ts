@@ -19,7 +19,14 @@ const inBraces = (name: string): string => ['$', '{', name, '}'].join('');
 const nasty = fc
   .array(
     fc.oneof(
-      fc.constantFrom(...'%$"\'\\`;#{} \t\n=-!@:&|*?[]~é€😀', '$HOME', inBraces('X'), '%n', '\\n', '\u0085'),
+      fc.constantFrom(
+        ...Array.from('%$"\'\\`;#{} \t\n=-!@:&|*?[]~é€😀'),
+        '$HOME',
+        inBraces('X'),
+        '%n',
+        '\\n',
+        '\u0085',
+      ),
       fc.string({ maxLength: 3 }),
     ),
     { maxLength: 12 },

@@ -15,7 +15,14 @@ import { isWrittenByNetctl } from '../../src/lib/net/written-by-netctl';
 const special = fc
   .array(
     fc.oneof(
-      fc.constantFrom(...'%$"\'\\`;#{}() \t\n=-!@:&|*?[]~é€😀', '%(here)s', '%(ENV_X)s', ' ;', ' #', "'\\''"),
+      fc.constantFrom(
+        ...Array.from('%$"\'\\`;#{}() \t\n=-!@:&|*?[]~é€😀'),
+        '%(here)s',
+        '%(ENV_X)s',
+        ' ;',
+        ' #',
+        "'\\''",
+      ),
       fc.string({ maxLength: 3 }),
     ),
     { maxLength: 12 },
