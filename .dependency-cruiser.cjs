@@ -43,7 +43,6 @@ const owners = [
   ],
   ['ssh2', '^ssh2$', '^src/lib/host/ssh', 'SSH is one way to reach a host: ask the Host port.'],
   ['tar-stream', '^tar-stream$', '^src/lib/net/flannel-archive', 'Archives are read and judged in one place.'],
-  ['jsonc-parser', '^jsonc-parser$', '^src/lib/net/json-edit', 'JSON files of others are edited in one place.'],
   ['ip-num', '^ip-num$', '^src/lib/net/', 'Addresses are parsed in net/, which hands out values that are valid.'],
   ['tables', '^(cli-table3|chalk|string-width)$', '^src/lib/view/', 'What text looks like is decided in view/.'],
   [

@@ -19,6 +19,8 @@ const libraries = {
   yaml: ['yaml'],
   'ip-num': ['ip-num'],
   table: ['cli-table3'],
+  ssh: ['ssh2'],
+  tar: ['tar-stream'],
 };
 
 // What oclif loads at start and never uses when it is given commands, manifest and package.json by hand.
@@ -106,6 +108,8 @@ const common = {
   platform: 'node',
   format: 'cjs',
   target: 'node20',
+  // `import()` of Node's own modules becomes require: a script from V8's code cache has no callback for it (Node 20).
+  supported: { 'dynamic-import': false },
   // ASCII only: such a file is read as one-byte text, half the memory and time. See asciiOf for what esbuild leaves.
   charset: 'ascii',
   sourcemap: 'external',
@@ -113,7 +117,8 @@ const common = {
   legalComments: 'none',
   logLevel: 'warning',
   // oclif would pull the whole compiler in for a dev mode that we do not use.
-  external: ['typescript', 'ts-node', 'tsx', 'tsx/*', '@oclif/core/package.json'],
+  // ssh2 does without its native parts: they save a tenth of a second on 50 MB, and need a compiler on the machine.
+  external: ['typescript', 'ts-node', 'tsx', 'tsx/*', '@oclif/core/package.json', 'cpu-features', '*.node'],
   write: false,
 };
 

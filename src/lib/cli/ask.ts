@@ -25,6 +25,13 @@ export async function askPassword(forWhat: string): Promise<string> {
   return readLine(`Password for ${safeText(forWhat)}: `, true);
 }
 
+/** Asks for a secret of a host; undefined when nobody can be asked, or nothing was typed. */
+export async function askSecret(question: string): Promise<string | undefined> {
+  if (!canAsk()) return undefined;
+  const answer = await readLine(`${safeText(question)}: `, true);
+  return answer === '' ? undefined : answer;
+}
+
 function readLine(prompt: string, hidden: boolean): Promise<string> {
   return new Promise((resolve) => {
     const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: true });

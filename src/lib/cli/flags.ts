@@ -95,3 +95,7 @@ export function argument(options: { readonly description: string; readonly requi
 export function requiredArgument(options: { readonly description: string }) {
   return Args.string({ description: options.description, ignoreStdin: true, required: true });
 }
+/** Any number of positional arguments. */
+export function severalArguments(options: { readonly description: string }) {
+  return Args.string({ description: options.description, ignoreStdin: true, multiple: true });
+}

@@ -1,8 +1,12 @@
 import { cliTopics } from './cli';
 import { commandTopics } from './command';
 import { configTopics } from './config';
+import { dockerTopics } from './docker';
 import { etcdTopics } from './etcd';
 import { exitTopics } from './exit';
+import { factTopics } from './fact';
+import { flannelTopics } from './flannel';
+import { hostTopics } from './host';
 import { inventoryTopics } from './inventory';
 import { leaseTopics } from './lease';
 import type { Topic } from './topic';
@@ -17,6 +21,9 @@ export const areas: readonly { readonly title: string; readonly topics: readonly
   { title: 'The network config', topics: configTopics },
   { title: 'etcd', topics: etcdTopics },
   { title: 'Leases and subnets', topics: leaseTopics },
+  { title: 'Hosts', topics: [...hostTopics, ...factTopics] },
+  { title: 'flannel on a node', topics: flannelTopics },
+  { title: 'Docker', topics: dockerTopics },
 ];
 
 /** Every code that an error or a problem can have, and the exit codes. */

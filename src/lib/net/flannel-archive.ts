@@ -49,7 +49,7 @@ export function parseArchiveName(name: string): ArchiveNameParts | undefined {
 }
 
 export interface ArchiveMember {
-  readonly name: string;
+  readonly name: MemberName;
   readonly bytes: number;
   /** Lower-case hex. */
   readonly sha256: string;
@@ -88,7 +88,7 @@ export const archiveLimits: ArchiveLimits = {
 };
 
 const memberNames = ['flanneld', 'mk-docker-opts.sh', 'README.md'] as const;
-type MemberName = (typeof memberNames)[number];
+export type MemberName = (typeof memberNames)[number];
 
 /**
  * Reads a release archive as a stream and checks what is in it. Its own sum is compared before anything is unpacked; nothing

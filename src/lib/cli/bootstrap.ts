@@ -1,0 +1,295 @@
+import { createReadStream } from 'node:fs';
+import { basename } from 'node:path';
+import { carryOut, describe } from '../engine/carry-out';
+import { execute } from '../engine/execute';
+import { survey } from '../engine/survey';
+import { InvalidInput, NetctlError, Refused } from '../errors';
+import { type NodeSeen, nodeFacts } from '../fact/node-facts';
+import { Gate } from '../host/gate';
+import { forEachHost } from '../host/pool';
+import type { Inventory, InventoryNode } from '../inventory/inventory';
+import { checkCertificates } from '../net/certificate-check';
+import { archiveMember, type FlannelArchive, machineOf, readFlannelArchive } from '../net/flannel-archive';
+import type { Problem } from '../net/problem';
+import {
+  type BootstrapIntent,
+  type BootstrapNode,
+  bootstrapQuestions,
+  type NodePlan,
+  planBootstrap,
+} from '../plan/bootstrap';
+import { nodeInterface } from '../plan/node-interface';
+import type { BootstrapDocument, NodeReport } from '../view/node-bootstrap';
+import { nodeReport } from '../view/node-bootstrap';
+import type { NetctlCommand } from './command';
+import { uninterrupted } from './interrupt';
+import type { Hosts } from './nodes';
+import type { NetworkReading, Session } from './session';
+
+export interface BootstrapOptions {
+  readonly archive?: string | undefined;
+  readonly adopt: boolean;
+  readonly follow: boolean;
+  readonly dryRun: boolean;
+  readonly atOnce: number;
+  readonly maxFailures: number | undefined;
+  /** Shows the plan and asks; throws `Refused` when it is not to be done. */
+  readonly approve: (document: BootstrapDocument) => Promise<void>;
+}
+
+const surveyTimeoutMs = 40_000;
+
+interface Asked {
+  readonly node: InventoryNode;
+  readonly seen: NodeSeen;
+}
+
+/** Survey, plan, show, approve, do, look again, for all nodes together. */
+export async function bootstrap(
+  command: NetctlCommand,
+  session: Session,
+  network: NetworkReading,
+  nodes: readonly InventoryNode[],
+  hosts: Hosts,
+  options: BootstrapOptions,
+): Promise<BootstrapDocument> {
+  const { inventory } = session;
+  if (inventory === undefined || network.effective === null) throw new TypeError('there is an inventory and a network');
+  const intent = await intentOf(session, inventory, network, options);
+  const ask = (chosen: readonly InventoryNode[]) => askNodes(chosen, inventory, intent, hosts, options.atOnce);
+
+  const first = await ask(nodes);
+  const archive = await archiveFor(
+    command,
+    options.archive ?? inventory.flannel.archive,
+    inventory,
+    intent,
+    first.asked,
+  );
+  const wish = { ...intent, archive: archive.facts };
+  const planAll = (asked: readonly Asked[], leases: NetworkReading['leases']['leases']) =>
+    planNodes(asked, inventory, wish, leases);
+
+  const planned = planAll(first.asked, network.leases.leases);
+  const document = (reports: readonly NodeReport[], applied: boolean): BootstrapDocument => ({
+    prefix: network.prefix,
+    flannel: intent.version.tag,
+    archive: archive.facts.name,
+    applied,
+    items: nodes.flatMap((node) => reports.find(({ name }) => name === node.name) ?? []),
+  });
+  const shown = document([...first.failed, ...planned.reports], false);
+  const ready = planned.plans.filter(({ problems }) => !problems.some(({ severity }) => severity === 'error'));
+  const work = ready.filter(({ steps, subnet }) => steps.length > 0 || subnet.change !== null);
+  if (options.dryRun || work.length === 0) return shown;
+  await options.approve(shown);
+
+  // Before the first flanneld starts every node has its subnet: none races another for one.
+  await uninterrupted(() =>
+    execute(
+      { title: 'subnets', changes: work.flatMap(({ subnet }) => (subnet.change === null ? [] : [subnet.change])) },
+      network.store,
+    ),
+  );
+  const docker = new Gate(1);
+  const outcomes = await forEachHost(
+    work,
+    { atOnce: options.atOnce, ...(options.maxFailures === undefined ? {} : { maxFailures: options.maxFailures }) },
+    async (plan) => {
+      const node = nodes.find(({ name }) => name === plan.node);
+      if (node === undefined) throw new TypeError(`no node ${plan.node}`);
+      const host = await hosts.of(node);
+      for (const step of plan.steps) {
+        const make = () =>
+          carryOut(step, {
+            host,
+            member: (name) => archiveMember(archive.open, archive.facts.name, name),
+            doing: (change) => command.say(`${plan.node}: ${describe(change)}`),
+          });
+        await (step.oneAtATime === undefined ? make() : docker.run(make));
+      }
+    },
+  );
+
+  // Look again: what was acknowledged and what is there now are two questions.
+  const again = await ask(work.flatMap(({ node: name }) => nodes.filter((node) => node.name === name)));
+  const fresh = await session.network(network);
+  const rest = planAll(again.asked, fresh.leases.leases);
+  const reports = planned.plans.map((plan): NodeReport => {
+    const outcome = outcomes.find(({ item }) => item.node === plan.node);
+    if (outcome === undefined) return nodeReport(plan, plan.steps.length === 0 ? 'unchanged' : 'blocked');
+    if (outcome.kind === 'skipped') return nodeReport(plan, 'skipped');
+    if (outcome.kind === 'failed') return nodeReport(plan, 'failed', outcome.error);
+    const left = rest.plans.find(({ node }) => node === plan.node);
+    const lost = again.failed.find(({ name }) => name === plan.node);
+    if (lost !== undefined) return { ...nodeReport(plan, 'failed'), error: lost.error };
+    if (left !== undefined && (left.steps.length > 0 || left.subnet.change !== null)) {
+      const things = left.steps.flatMap(({ changes }) => changes.map(describe));
+      return nodeReport(
+        plan,
+        'failed',
+        new Error(`all was done, but it is not as it should be; still to do: ${things.join('; ')}`),
+      );
+    }
+    return nodeReport(plan, 'done');
+  });
+  return document([...first.failed, ...planned.failed, ...reports], true);
+}
+
+async function intentOf(
+  session: Session,
+  inventory: Inventory,
+  network: NetworkReading,
+  options: BootstrapOptions,
+): Promise<BootstrapIntent> {
+  const { effective } = network;
+  if (effective === null) throw new TypeError('there is a network');
+  const settings = await session.settings();
+  const { endpoints, ca, cert, key } = inventory.flannel.etcd;
+  const { readFile } = await import('node:fs/promises');
+  const read = async (path: string | undefined) =>
+    path === undefined ? undefined : { path, bytes: await readFile(path) };
+  const files = {
+    ca: await read(ca ?? settings.ca?.value),
+    cert: await read(cert ?? settings.cert?.value),
+    key: await read(key ?? settings.key?.value),
+  };
+  const given = Object.fromEntries(Object.entries(files).filter(([, file]) => file !== undefined));
+  const verdict = checkCertificates(given, { now: new Date(), warnDays: 30 });
+  const bad = verdict.problems.filter(({ severity }) => severity === 'error');
+  if (bad.length > 0) {
+    throw new InvalidInput({
+      code: bad[0]?.code ?? 'certificate-invalid',
+      message: `the certificates that flanneld would use are no good: ${bad[0]?.message ?? ''}`,
+      details: bad.slice(1).map(({ message }) => message),
+      next: bad.flatMap(({ suggestion }) => (suggestion === null ? [] : [suggestion])),
+    });
+  }
+  return {
+    inventory,
+    version: session.version,
+    effective,
+    prefix: network.prefix,
+    endpoints: endpoints ?? settings.endpoints.value,
+    adopt: options.adopt,
+    follow: options.follow,
+    ...(Object.keys(given).length === 0
+      ? {}
+      : { certificates: Object.fromEntries(Object.entries(given).map(([name, file]) => [name, file?.bytes])) }),
+  };
+}
+
+/** All facts of every node, one round trip each, several nodes at once. A node that cannot be asked is a report, not an end. */
+async function askNodes(
+  nodes: readonly InventoryNode[],
+  inventory: Inventory,
+  intent: BootstrapIntent,
+  hosts: Hosts,
+  atOnce: number,
+): Promise<{ readonly asked: readonly Asked[]; readonly failed: readonly NodeReport[] }> {
+  const peers = inventory.nodes.flatMap(({ publicIP }) => publicIP ?? []);
+  const outcomes = await forEachHost(nodes, { atOnce }, async (node): Promise<Asked> => {
+    const host = await hosts.of(node);
+    const others = peers.filter((peer) => peer !== node.publicIP);
+    const seen = await survey(host, nodeFacts(bootstrapQuestions(node, intent, others)), {
+      timeoutMs: surveyTimeoutMs,
+    });
+    return { node, seen };
+  });
+  const asked: Asked[] = [];
+  const failed: NodeReport[] = [];
+  for (const outcome of outcomes) {
+    if (outcome.kind === 'done') asked.push(outcome.value);
+    else if (outcome.kind === 'failed') {
+      if (!(outcome.error instanceof NetctlError)) throw outcome.error;
+      failed.push({
+        name: outcome.item.name,
+        state: 'unreachable',
+        subnet: null,
+        steps: [],
+        problems: [],
+        error: outcome.error.message,
+      });
+    }
+  }
+  return { asked, failed };
+}
+
+interface Planned {
+  readonly plans: readonly NodePlan[];
+  readonly reports: readonly NodeReport[];
+  readonly failed: readonly NodeReport[];
+}
+
+function planNodes(
+  asked: readonly Asked[],
+  inventory: Inventory,
+  wish: Parameters<typeof planBootstrap>[1],
+  leases: NetworkReading['leases']['leases'],
+): Planned {
+  const hosts = wish.endpoints.flatMap((endpoint) => (URL.canParse(endpoint) ? [new URL(endpoint).hostname] : []));
+  const ready: BootstrapNode[] = [];
+  const failed: NodeReport[] = [];
+  for (const { node, seen } of asked) {
+    const iface = nodeInterface(node, inventory, seen, hosts);
+    if ('code' in iface) failed.push(blocked(node, [iface]));
+    else ready.push({ node, seen, iface, publicIP: iface.publicIP });
+  }
+  const plans = planBootstrap(ready, wish, leases);
+  return { plans, failed, reports: [...failed, ...plans.map((plan) => nodeReport(plan, stateOf(plan)))] };
+}
+
+function stateOf(plan: NodePlan): NodeReport['state'] {
+  if (plan.problems.some(({ severity }) => severity === 'error')) return 'blocked';
+  return plan.steps.length === 0 && plan.subnet.change === null ? 'unchanged' : 'planned';
+}
+
+function blocked(node: InventoryNode, problems: readonly Problem[]): NodeReport {
+  return { name: node.name, state: 'blocked', subnet: null, steps: [], problems, error: null };
+}
+
+interface OpenArchive {
+  readonly facts: FlannelArchive;
+  readonly open: () => AsyncIterable<Uint8Array>;
+}
+
+/** The release archive: a file that was named, or the release page's, fetched once and kept. */
+async function archiveFor(
+  command: NetctlCommand,
+  file: string | undefined,
+  inventory: Inventory,
+  intent: BootstrapIntent,
+  asked: readonly Asked[],
+): Promise<OpenArchive> {
+  const { sha256 } = inventory.flannel;
+  if (file !== undefined) {
+    const open = () => createReadStream(file);
+    const facts = await readFlannelArchive(open, { name: basename(file), ...(sha256 === undefined ? {} : { sha256 }) });
+    return { facts, open };
+  }
+  const hardware = [
+    ...new Set(asked.flatMap(({ seen }) => (seen.answers.machine.known ? [seen.answers.machine.value.hardware] : []))),
+  ];
+  const machine = hardware[0] === undefined ? undefined : machineOf(hardware[0]);
+  if (hardware.length !== 1 || machine === undefined) {
+    throw new Refused({
+      code: 'several-architectures',
+      message: `these nodes are ${hardware.length === 0 ? 'of no known architecture' : hardware.join(' and ')}; one archive serves one architecture`,
+      next: [
+        'Bootstrap those of one architecture at a time: netctl node bootstrap NODE…',
+        'Or name the archive: --archive FILE',
+      ],
+    });
+  }
+  const { fetchFlannelArchive, flannelCacheFolder, flannelMirror } = await import('./flannel-download');
+  const baseUrl = flannelMirror(process.env);
+  const fetched = await fetchFlannelArchive({
+    version: intent.version,
+    machine,
+    cacheFolder: flannelCacheFolder(process.env),
+    ...(sha256 === undefined ? {} : { sha256 }),
+    ...(baseUrl === undefined ? {} : { baseUrl }),
+  });
+  for (const notice of fetched.notices) command.say(notice);
+  return { facts: fetched.archive, open: () => createReadStream(fetched.file) };
+}

@@ -1,0 +1,147 @@
+import { cidrsOverlap, formatCidr, type Ipv4Cidr, parseIpv4Cidr } from '../net/cidr';
+import type { FlannelVersion } from '../net/flannel-version';
+import type { Lease } from '../net/lease';
+import { leaseKey } from '../net/lease-key';
+import type { EffectiveConfig } from '../net/network-config';
+import type { Problem } from '../net/problem';
+import { capacityOf } from './capacity';
+import type { Change } from './change';
+import { leaseFitOf } from './lease-fit';
+
+/** A node that is to have a subnet. */
+export interface SubnetSeeker {
+  readonly name: string;
+  /** flanneld's PublicIP: by it flanneld finds its lease. */
+  readonly publicIP: string;
+  /** From the inventory: this one and no other. */
+  readonly wanted: string | null;
+  /** `FLANNEL_SUBNET` of its last run. */
+  readonly previous: string | null;
+}
+
+export interface AssignedSubnet {
+  readonly node: string;
+  /** Null when none can be told: see `problem`, or flanneld chooses itself. */
+  readonly subnet: Ipv4Cidr | null;
+  readonly from: 'lease' | 'inventory' | 'previous' | 'free' | 'flanneld';
+  /** The key to make before flanneld starts; null when it has a lease already. */
+  readonly change: Change | null;
+  readonly problem: Problem | null;
+}
+
+/** flanneld's own: a lease that nobody took up in a day is free again. */
+const leaseSeconds = 86_400;
+
+/**
+ * Gives every node its subnet before any flanneld starts. flanneld (v0.8.0 and later) takes the lease that has its public IP, so no two
+ * of them grasp for the same subnet at once: of 48 that start together some would lose that race and end (flannel
+ * `createSubnet`, v0.18.0 to v0.28.9). With IPv6 on it is left to flanneld, because both ranges must be one key.
+ */
+export function assignSubnets(
+  seekers: readonly SubnetSeeker[],
+  leases: readonly Lease[],
+  effective: EffectiveConfig,
+  prefix: string,
+  version: FlannelVersion,
+): readonly AssignedSubnet[] {
+  const fit = leaseFitOf(effective, version);
+  const fits = (subnet: Ipv4Cidr): boolean =>
+    fit.misfits({ subnet, address: subnet.base, ipv6Subnet: null }).length === 0;
+  const leaveToFlanneld = effective.enableIPv6 || !effective.enableIPv4;
+  const taken: Ipv4Cidr[] = leases.map(({ subnet }) => subnet);
+  // What the inventory wants for one node is not free for another.
+  for (const { wanted } of seekers) {
+    const subnet = wanted === null ? undefined : parseIpv4Cidr(wanted);
+    if (subnet !== undefined) taken.push(subnet);
+  }
+  const free = (subnet: Ipv4Cidr, but?: Ipv4Cidr): boolean =>
+    !taken.some((other) => other !== but && cidrsOverlap(other, subnet));
+
+  return seekers.map((seeker): AssignedSubnet => {
+    const { name, publicIP } = seeker;
+    const own = leases.find((lease) => lease.publicIP === publicIP);
+    const wanted = seeker.wanted === null ? undefined : parseIpv4Cidr(seeker.wanted);
+    const none = { node: name, subnet: null, change: null } as const;
+    const make = (subnet: Ipv4Cidr, from: AssignedSubnet['from']): AssignedSubnet => {
+      taken.push(subnet);
+      const change: Change = {
+        kind: 'put',
+        key: leaseKey(prefix, subnet),
+        value: Buffer.from(JSON.stringify({ PublicIP: publicIP })),
+        expected: 'absent',
+        ttlSeconds: leaseSeconds,
+        why: `${name} takes ${formatCidr(subnet)}: flanneld finds the lease by its public IP ${publicIP}`,
+      };
+      return { node: name, subnet, from, change, problem: null };
+    };
+    if (own !== undefined && (wanted === undefined || same(own.subnet, wanted)) && fits(own.subnet)) {
+      return { node: name, subnet: own.subnet, from: 'lease', change: null, problem: null };
+    }
+    if (wanted !== undefined) {
+      if (own !== undefined) return { ...none, from: 'inventory', problem: holdsAnother(seeker, own, wanted) };
+      const holder = leases.find((lease) => cidrsOverlap(lease.subnet, wanted));
+      if (holder !== undefined) return { ...none, from: 'inventory', problem: heldByAnother(seeker, holder, wanted) };
+      if (!fits(wanted)) return { ...none, from: 'inventory', problem: doesNotFit(seeker, wanted, effective) };
+      if (leaveToFlanneld) return { ...none, from: 'flanneld', problem: dualStackWanted(seeker) };
+      return make(wanted, 'inventory');
+    }
+    if (leaveToFlanneld) return { ...none, from: 'flanneld', problem: null };
+    const previous = seeker.previous === null ? undefined : parseIpv4Cidr(seeker.previous);
+    if (previous !== undefined && fits(previous) && free(previous)) return make(previous, 'previous');
+    const next = capacityOf(
+      effective,
+      taken.map((subnet) => ({ subnet })),
+    )?.next[0];
+    const subnet = next === undefined ? undefined : parseIpv4Cidr(next);
+    if (subnet === undefined) return { ...none, from: 'free', problem: outOfSubnets(seeker, effective) };
+    return make(subnet, 'free');
+  });
+}
+
+function same(a: Ipv4Cidr, b: Ipv4Cidr): boolean {
+  return a.base === b.base && a.length === b.length;
+}
+
+function problem(code: string, message: string, suggestion: string): Problem {
+  return { code, severity: 'error', path: 'subnet', message, suggestion };
+}
+
+function holdsAnother({ name }: SubnetSeeker, own: Lease, wanted: Ipv4Cidr): Problem {
+  return problem(
+    'node-holds-another-subnet',
+    `the inventory gives ${name} ${formatCidr(wanted)}, but it holds ${own.subnetText}: flanneld would keep that one, and its containers live there`,
+    `Write subnet: ${own.subnetText} for ${name}, or stop flanneld there, delete ${own.key} and its subnet.env, and run this again`,
+  );
+}
+
+function heldByAnother({ name }: SubnetSeeker, holder: Lease, wanted: Ipv4Cidr): Problem {
+  return problem(
+    'subnet-held-by-another',
+    `the inventory gives ${name} ${formatCidr(wanted)}, but ${holder.publicIP ?? 'somebody'} holds ${holder.subnetText}`,
+    `netctl subnets show ${holder.subnetText} says who; give ${name} another subnet, or free that one first`,
+  );
+}
+
+function doesNotFit({ name }: SubnetSeeker, wanted: Ipv4Cidr, effective: EffectiveConfig): Problem {
+  return problem(
+    'subnet-does-not-fit',
+    `the inventory gives ${name} ${formatCidr(wanted)}, which flanneld would not take: the config has /${effective.subnetLen ?? '?'} subnets from ${effective.subnetMin ?? '?'} to ${effective.subnetMax ?? '?'}`,
+    `Give ${name} a subnet in that range, or change the network: netctl init-network`,
+  );
+}
+
+function dualStackWanted({ name }: SubnetSeeker): Problem {
+  return problem(
+    'subnet-in-dual-stack',
+    `${name} cannot be given a subnet beforehand: with IPv6 on, flanneld keeps both ranges in one key of its own making`,
+    `Leave out subnet for ${name}`,
+  );
+}
+
+function outOfSubnets({ name }: SubnetSeeker, effective: EffectiveConfig): Problem {
+  return problem(
+    'out-of-subnets',
+    `there is no free subnet for ${name} from ${effective.subnetMin ?? '?'} to ${effective.subnetMax ?? '?'}: flanneld would end with "out of subnets"`,
+    'netctl subnets check says which leases are of nodes that are gone; netctl network plan which size is needed',
+  );
+}

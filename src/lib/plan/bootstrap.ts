@@ -1,0 +1,581 @@
+import type { NodeQuestions, NodeSeen } from '../fact/node-facts';
+import type { Inventory, InventoryNode } from '../inventory/inventory';
+import { inventoryDefaults } from '../inventory/inventory-defaults';
+import { subnetEnvMtu } from '../net/backend';
+import { formatCidr, type Ipv4Cidr } from '../net/cidr';
+import type { FlannelArchive } from '../net/flannel-archive';
+import type { FlannelVersion } from '../net/flannel-version';
+import { formatIpv4 } from '../net/ipv4';
+import type { Lease } from '../net/lease';
+import type { EffectiveConfig } from '../net/network-config';
+import type { Problem } from '../net/problem';
+import { formatSubnetEnv, parseSubnetEnv } from '../net/subnet-env';
+import { type AssignedSubnet, assignSubnets } from './assign-subnets';
+import { type DockerFacts, type DockerPlan, dockerDefaults, dockerFiles, type FileFact, planDocker } from './docker';
+import { type FlannelFiles, flannelFiles, flannelFilesWish, flannelLayout, type NodeFamily } from './flannel-files';
+import {
+  commandsAfter,
+  fileChanges,
+  type HostChange,
+  type NodeStep,
+  type SeenPath,
+  seenSum,
+  seenText,
+  sha256Of,
+} from './host-change';
+import { hostFilePaths, hostFiles } from './host-files';
+
+/** What is wanted of every node. Everything that has to be read from files of the workstation has been read. */
+export interface BootstrapWish extends BootstrapIntent {
+  readonly archive: FlannelArchive;
+}
+
+/** What is wanted, before the archive was chosen by what the nodes are. */
+export interface BootstrapIntent {
+  readonly inventory: Inventory;
+  readonly version: FlannelVersion;
+  readonly effective: EffectiveConfig;
+  readonly prefix: string;
+  /** As flanneld takes them. */
+  readonly endpoints: readonly string[];
+  readonly certificates?: { readonly ca?: Uint8Array; readonly cert?: Uint8Array; readonly key?: Uint8Array };
+  readonly password?: string;
+  /** Take over a set-up that somebody made by hand. */
+  readonly adopt: boolean;
+  /** Restart Docker when flannel gets another subnet while Docker runs. */
+  readonly follow: boolean;
+}
+
+/** A node with what preflight chose for it. */
+export interface BootstrapNode {
+  readonly node: InventoryNode;
+  readonly seen: NodeSeen;
+  /** The interface that flanneld will use, and its address and MTU. */
+  readonly iface: { readonly name: string; readonly mtuBytes: number; readonly hasPublicIP: boolean };
+  readonly publicIP: string;
+}
+
+export interface NodePlan {
+  readonly node: string;
+  readonly steps: readonly NodeStep[];
+  /** An error among them: nothing is done on this node. */
+  readonly problems: readonly Problem[];
+  readonly subnet: AssignedSubnet;
+  /** How Docker will have its bridge. */
+  readonly docker: DockerPlan;
+}
+
+const dockerEnvironmentFiles = [
+  '/etc/default/docker',
+  '/etc/sysconfig/docker',
+  '/etc/sysconfig/docker-network',
+  '/etc/sysconfig/docker-storage',
+  dockerDefaults.optionsFile,
+] as const;
+
+const dhcpcdConf = '/etc/dhcpcd.conf';
+
+function familyOf(seen: NodeSeen): NodeFamily {
+  const { operatingSystem } = seen.answers;
+  if (!operatingSystem.known) return 'debian';
+  return operatingSystem.value.environmentFolder === '/etc/sysconfig' ? 'rhel' : 'debian';
+}
+
+function filesOf(node: InventoryNode, wish: BootstrapIntent, family: NodeFamily, found: FoundOnNode): FlannelFiles {
+  return flannelFiles(
+    flannelFilesWish(wish.inventory, node, {
+      family,
+      version: wish.version,
+      endpoints: wish.endpoints,
+      iface: found.iface,
+      hasPublicIP: found.hasPublicIP,
+      ...(wish.certificates === undefined ? {} : { certificates: wish.certificates }),
+      ...(wish.password === undefined ? {} : { password: wish.password }),
+    }),
+  );
+}
+
+interface FoundOnNode {
+  readonly iface: string;
+  readonly hasPublicIP: boolean;
+}
+
+/** What must be asked of a node so that it can be planned for. The same whatever the node answers. */
+export function bootstrapQuestions(
+  node: InventoryNode,
+  wish: BootstrapIntent,
+  peers: readonly string[],
+): NodeQuestions {
+  const { docker } = wish.inventory;
+  const found = { iface: 'eth0', hasPublicIP: true };
+  const both = (['debian', 'rhel'] as const).map((family) => filesOf(node, wish, family, found));
+  const [debian] = both;
+  const layout = debian?.layout;
+  const texts = new Set<string>([
+    ...both.flatMap(({ files }) => files.map(({ path }) => path)),
+    ...Object.values(hostFilePaths),
+    ...dockerFiles({}),
+    ...dockerEnvironmentFiles,
+    dhcpcdConf,
+    docker.daemonJson ?? inventoryDefaults.docker.daemonJson,
+    layout?.subnetFile ?? inventoryDefaults.flannel.subnetFile,
+  ]);
+  const paths = layout === undefined ? [] : [layout.programs.flanneld, layout.programs.mkDockerOpts];
+  return {
+    texts: [...texts].sort(),
+    sums: paths,
+    targets: [...new Set([...peers, ...wish.endpoints.flatMap(hostOf)])],
+    etcd: { endpoints: wish.endpoints },
+    dockerService: docker.service ?? inventoryDefaults.docker.service,
+    folders: [layout?.folder ?? '/opt', '/etc', '/var/lib/docker'],
+  };
+}
+
+function hostOf(endpoint: string): readonly string[] {
+  return URL.canParse(endpoint) ? [new URL(endpoint).hostname.replace(/^\[|\]$/g, '')] : [];
+}
+
+/**
+ * What must be done so that these nodes are flannel nodes. All are planned together, because each must have a subnet of its
+ * own before the first flanneld starts. Pure; an applied plan plans to nothing.
+ */
+export function planBootstrap(
+  nodes: readonly BootstrapNode[],
+  wish: BootstrapWish,
+  leases: readonly Lease[],
+): readonly NodePlan[] {
+  const assigned = assignSubnets(
+    nodes.map(({ node, seen, publicIP }) => ({
+      name: node.name,
+      publicIP,
+      wanted: node.subnet ?? null,
+      previous: previousSubnet(node, seen, wish),
+    })),
+    leases,
+    wish.effective,
+    wish.prefix,
+    wish.version,
+  );
+  return nodes.flatMap((node, index) => {
+    const subnet = assigned[index];
+    return subnet === undefined ? [] : [planNode(node, wish, subnet)];
+  });
+}
+
+function subnetFileOf(node: InventoryNode, seen: NodeSeen, wish: BootstrapWish): string {
+  const family = familyOf(seen);
+  const flannel = flannelFilesWish(wish.inventory, node, { family, version: wish.version, endpoints: wish.endpoints });
+  return flannelLayout(flannel).subnetFile;
+}
+
+function textAt(seen: NodeSeen, path: string): string | null {
+  const found = seenText(seen.answers.texts, path);
+  return found?.kind === 'file' ? found.text : null;
+}
+
+function previousSubnet(node: InventoryNode, seen: NodeSeen, wish: BootstrapWish): string | null {
+  const text = textAt(seen, subnetFileOf(node, seen, wish));
+  const subnet = text === null ? null : parseSubnetEnv(text).env.subnet;
+  if (subnet === null) return null;
+  const size = 2 ** (32 - subnet.length);
+  return `${formatIpv4(subnet.address - (subnet.address % size))}/${subnet.length}`;
+}
+
+function planNode(at: BootstrapNode, wish: BootstrapWish, subnet: AssignedSubnet): NodePlan {
+  const { node, seen, iface } = at;
+  const family = familyOf(seen);
+  const flannel = filesOf(node, wish, family, { iface: iface.name, hasPublicIP: iface.hasPublicIP });
+  const problems: Problem[] = [...flannel.problems];
+  if (subnet.problem !== null) problems.push(subnet.problem);
+
+  const host = hostStep(at, wish, problems);
+  const started = flannelStep(at, wish, flannel, subnet, problems);
+  const docker = planDocker(dockerFactsOf(at, wish, flannel.layout.subnetFile, subnet.subnet, started.restarts), {
+    style: wish.inventory.docker.style ?? inventoryDefaults.docker.style,
+    after: ['flanneld.service'],
+    adopt: wish.adopt,
+    follow: wish.follow,
+    ...(wish.inventory.docker.optionsFile === undefined ? {} : { optionsFile: wish.inventory.docker.optionsFile }),
+  });
+  problems.push(...docker.refusals, ...docker.problems.filter(({ severity }) => severity !== 'error'));
+  const steps = [host, started.step, dockerStep(docker, wish, node, seen)].filter(({ changes }) => changes.length > 0);
+  return { node: node.name, steps, problems, subnet, docker };
+}
+
+// ---- the host itself ----
+
+function hostStep({ seen, iface }: BootstrapNode, wish: BootstrapWish, problems: Problem[]): NodeStep {
+  const { answers } = seen;
+  const { effective } = wish;
+  const isActive = (name: string): boolean =>
+    answers.units.known && answers.units.value.get(name)?.activeState === 'active';
+  const files = hostFiles({
+    version: wish.version,
+    backend: effective.backend.type,
+    hasDirectRouting: effective.backend.options['DirectRouting'] === true,
+    network: effective.network,
+    ipv6Network: effective.ipv6Network,
+    enableNFTables: effective.enableNFTables,
+    hasForwardRules: wish.inventory.flannel.options['iptables-forward-rules'] !== false,
+    iface: iface.name,
+    strictRpFilter: [],
+    present: {
+      systemdVersion: answers.systemdVersion.known ? answers.systemdVersion.value : null,
+      networkManager: isActive('NetworkManager.service'),
+      networkd: isActive('systemd-networkd.service'),
+      dhcpcdConf: textAt(seen, dhcpcdConf),
+      iptables: !(
+        answers.docker.known &&
+        answers.docker.value.state === 'running' &&
+        answers.docker.value.engine.firewallBackend === 'nftables'
+      ),
+    },
+  });
+  const { changes, unknown } = fileChanges(files.files, (path) => seenText(answers.texts, path));
+  problems.push(...unknown.map(unknownFile));
+  return {
+    title: 'host: modules, kernel settings, links',
+    changes: [...changes, ...commandsAfter(files.commands, changes)],
+    mind: [],
+  };
+}
+
+function unknownFile(path: string): Problem {
+  return {
+    code: 'node-file-unknown',
+    severity: 'error',
+    path,
+    message: `what is at ${path} could not be found out, and nothing is written over what was not seen`,
+    suggestion: 'Run netctl as a user that may become root there: ssh.sudo in the inventory',
+  };
+}
+
+// ---- flannel ----
+
+function flannelStep(
+  { seen }: BootstrapNode,
+  wish: BootstrapWish,
+  { files, layout }: FlannelFiles,
+  subnet: AssignedSubnet,
+  problems: Problem[],
+): { readonly step: NodeStep; readonly restarts: boolean } {
+  const { answers } = seen;
+  const pushes = wish.archive.members.flatMap((member): readonly HostChange[] => {
+    const path =
+      member.name === 'flanneld'
+        ? layout.programs.flanneld
+        : member.name === 'mk-docker-opts.sh'
+          ? layout.programs.mkDockerOpts
+          : undefined;
+    if (path === undefined) return [];
+    const before = seenSum(answers.sums, path);
+    if (before === undefined) {
+      problems.push(unknownFile(path));
+      return [];
+    }
+    if (before.kind === 'file' && before.sha256 === member.sha256 && before.mode === 0o755) return [];
+    const { name, sha256, bytes: sizeBytes } = member;
+    return [
+      {
+        kind: 'push',
+        path,
+        mode: 0o755,
+        member: name,
+        sha256,
+        sizeBytes,
+        before,
+        why: `${name} of ${wish.archive.name}`,
+      },
+    ];
+  });
+  const { changes, unknown } = fileChanges(files, (path) => seenText(answers.texts, path));
+  problems.push(...unknown.map(unknownFile));
+
+  const isSystemd = (wish.inventory.flannel.service ?? inventoryDefaults.flannel.service) === 'systemd';
+  const unit = answers.units.known ? answers.units.value.get('flanneld.service') : undefined;
+  const program = answers.supervisor.known
+    ? answers.supervisor.value.programs.find(({ name }) => name === 'flanneld')
+    : undefined;
+  const runs = isSystemd ? unit?.activeState === 'active' : program?.state === 'RUNNING';
+  const touched = [...pushes, ...changes].filter((change) => change.kind !== 'folder');
+  const flanneld = touched.some((change) => !('path' in change && change.path === layout.programs.mkDockerOpts));
+  const restarts = flanneld || !runs || subnet.change !== null || isBehind(seen, layout);
+  const commands: HostChange[] = [];
+  if (isSystemd) {
+    if (
+      changes.some((change) => 'path' in change && change.path === layout.serviceFile) ||
+      unit?.needsReload === true
+    ) {
+      commands.push({ kind: 'run', argv: ['systemctl', 'daemon-reload'], why: 'systemd reads the changed unit' });
+    }
+    if (unit?.unitFileState !== 'enabled') {
+      commands.push({ kind: 'run', argv: ['systemctl', 'enable', 'flanneld.service'], why: 'flanneld starts at boot' });
+    }
+    if (restarts) {
+      commands.push({
+        kind: 'run',
+        argv: ['systemctl', 'restart', 'flanneld.service'],
+        timeoutMs: startTimeoutMs,
+        why: runs ? 'flanneld takes up what has changed; traffic goes on' : 'flanneld starts',
+      });
+    }
+  } else {
+    if (changes.some((change) => 'path' in change && change.path === layout.serviceFile) || program === undefined) {
+      commands.push({
+        kind: 'run',
+        argv: ['supervisorctl', 'update', 'flanneld'],
+        timeoutMs: startTimeoutMs,
+        why: 'supervisord reads the program file and starts flanneld',
+      });
+    } else if (restarts) {
+      commands.push({
+        kind: 'run',
+        argv: ['supervisorctl', 'restart', 'flanneld'],
+        timeoutMs: startTimeoutMs,
+        why: runs ? 'flanneld takes up what has changed; traffic goes on' : 'flanneld starts',
+      });
+    }
+  }
+  if (restarts) {
+    const expected = subnet.subnet === null ? 'FLANNEL_SUBNET=' : `FLANNEL_SUBNET=${bridgeOf(subnet.subnet)}`;
+    commands.push({
+      kind: 'wait',
+      argv: ['grep', '-qxF', '-e', expected, layout.subnetFile],
+      seconds: 60,
+      why: `flanneld writes ${layout.subnetFile} when it has its subnet`,
+    });
+  }
+  return {
+    step: {
+      title: `flannel ${wish.version.tag}`,
+      changes: [...pushes, ...changes, ...commands],
+      mind: [],
+    },
+    restarts,
+  };
+}
+
+/**
+ * Does flanneld run with an older program or older settings than those on disk? So it is after a run of ours that was cut
+ * off between writing and restarting.
+ */
+function isBehind({ answers }: NodeSeen, layout: FlannelFiles['layout']): boolean {
+  const process = answers.flanneld.known
+    ? answers.flanneld.value.find(({ isInHostsNamespace }) => isInHostsNamespace !== false)
+    : undefined;
+  if (process === undefined) return false;
+  const { program, startedAtSeconds, isReplaced } = process;
+  if (isReplaced || (program?.endsWith('/flanneld') === true && program !== layout.programs.flanneld)) return true;
+  if (startedAtSeconds === null || !answers.texts.known) return false;
+  const settings = [layout.environmentFile, layout.serviceFile, ...(layout.link === null ? [] : [layout.link])];
+  return settings.some((path) => {
+    const file = answers.texts.known ? answers.texts.value.get(path) : undefined;
+    // A second of doubt on either side: the start of a process is known to the second.
+    return file?.known === true && file.value.present && file.value.modifiedAtSeconds > startedAtSeconds + 1;
+  });
+}
+
+/** flanneld waits for etcd and for the config as long as it takes; systemd gives it 90 s by default. */
+const startTimeoutMs = 100_000;
+
+function bridgeOf(subnet: Ipv4Cidr): string {
+  return `${formatIpv4(subnet.base + 1)}/${subnet.length}`;
+}
+
+// ---- Docker ----
+
+function dockerFactsOf(
+  { seen, iface }: BootstrapNode,
+  wish: BootstrapWish,
+  subnetFile: string,
+  subnet: Ipv4Cidr | null,
+  restarts: boolean,
+): DockerFacts {
+  const { answers } = seen;
+  const { docker } = wish.inventory;
+  const file = (path: string): FileFact => {
+    const found = seenText(answers.texts, path);
+    return found?.kind === 'file' ? { path, text: found.text, mode: found.mode } : { path, text: null, mode: null };
+  };
+  const running = answers.docker.known && answers.docker.value.state === 'running' ? answers.docker.value.engine : null;
+  const bridge = answers.networks.known ? answers.networks.value.find(({ name }) => name === 'bridge') : undefined;
+  const docker0 = answers.links.known ? answers.links.value.find(({ name }) => name === 'docker0') : undefined;
+  const dockerd = answers.dockerd.known
+    ? answers.dockerd.value.find(({ isInHostsNamespace }) => isInHostsNamespace !== false)
+    : undefined;
+  const program = answers.dockerProgram.known ? answers.dockerProgram.value : undefined;
+  return {
+    daemonJson: file(docker.daemonJson ?? inventoryDefaults.docker.daemonJson),
+    unit: {
+      files: answers.dockerUnit.known ? answers.dockerUnit.value : [],
+      environmentFiles: dockerEnvironmentFiles.map((path) => ({ path, text: file(path).text })),
+    },
+    cmdline: dockerd?.words ?? null,
+    version: running?.version.text ?? program?.version?.text ?? null,
+    docker0:
+      docker0 === undefined
+        ? null
+        : {
+            addresses: docker0.addresses.flatMap((address) =>
+              address.family === 4 ? [`${formatIpv4(address.address)}/${address.length}`] : [],
+            ),
+          },
+    bridge:
+      bridge === undefined
+        ? null
+        : {
+            subnet: bridge.subnets.flatMap(({ range }) => (range.family === 4 ? [formatCidr(range)] : []))[0] ?? null,
+            mtu: bridge.mtu,
+            ipMasq: bridge.masquerades ?? true,
+          },
+    containers: answers.containers.known ? answers.containers.value.map(({ name }) => name) : [],
+    liveRestore: running?.isLiveRestore ?? null,
+    subnetEnv: {
+      path: subnetFile,
+      // Before flanneld runs the file is not there yet, or tells of another subnet; what it will say is known.
+      text: restarts && subnet !== null ? predictedSubnetEnv(wish, subnet, iface.mtuBytes) : textAt(seen, subnetFile),
+    },
+    files: dockerFiles({}).map(file),
+  };
+}
+
+function predictedSubnetEnv(wish: BootstrapWish, subnet: Ipv4Cidr, interfaceMtu: number): string {
+  const { effective, version, inventory } = wish;
+  return formatSubnetEnv(
+    parseSubnetEnv(
+      [
+        `FLANNEL_NETWORK=${effective.network ?? formatCidr(subnet)}`,
+        `FLANNEL_SUBNET=${bridgeOf(subnet)}`,
+        `FLANNEL_MTU=${subnetEnvMtu(effective.backend, interfaceMtu, version)}`,
+        `FLANNEL_IPMASQ=${inventory.flannel.ipMasq ?? inventoryDefaults.flannel.ipMasq}`,
+        '',
+      ].join('\n'),
+    ).env,
+  );
+}
+
+function dockerStep(plan: DockerPlan, wish: BootstrapWish, node: InventoryNode, seen: NodeSeen): NodeStep {
+  const { docker } = wish.inventory;
+  const service = `${docker.service ?? inventoryDefaults.docker.service}.service`;
+  const seconds = docker.restartTimeoutSeconds ?? inventoryDefaults.docker.restartTimeoutSeconds;
+  const write = (each: DockerPlan['writes'][number]): HostChange => {
+    const before: SeenPath =
+      each.before === null
+        ? { kind: 'absent' }
+        : { kind: 'file', sha256: sha256Of(Buffer.from(each.before)), mode: each.mode, text: each.before };
+    const { path, mode, after, why } = each;
+    return after === null
+      ? { kind: 'remove', path, before, why }
+      : { kind: 'write', path, mode, content: Buffer.from(after), before, isSecret: false, why };
+  };
+  const changes: HostChange[] = [];
+  if (plan.validate !== null) {
+    const json = plan.writes.find(({ path }) => path.endsWith('.json'));
+    if (json !== undefined && json.after !== null) {
+      const candidate = `${json.path}.netctl-candidate`;
+      changes.push(
+        {
+          kind: 'write',
+          path: candidate,
+          mode: 0o600,
+          content: Buffer.from(json.after),
+          before: { kind: 'absent' },
+          isSecret: true,
+          why: 'dockerd is asked first whether it takes the new settings',
+        },
+        { kind: 'run', argv: wordsOf(plan.validate(candidate)), why: 'dockerd judges the new settings' },
+        {
+          kind: 'remove',
+          path: candidate,
+          before: { kind: 'file', sha256: sha256Of(Buffer.from(json.after)), mode: 0o600, text: null },
+          why: 'it was for the question only',
+        },
+      );
+    }
+  }
+  changes.push(...plan.writes.map(write));
+  if (plan.reload)
+    changes.push({ kind: 'run', argv: ['systemctl', 'daemon-reload'], why: 'systemd reads the changed units' });
+  for (const unit of plan.disable)
+    changes.push({ kind: 'run', argv: ['systemctl', 'disable', '--now', unit], why: 'no longer wanted' });
+  for (const unit of plan.enable)
+    changes.push({ kind: 'run', argv: ['systemctl', 'enable', '--now', unit], why: 'follows flannel' });
+  const undo: HostChange[] = [];
+  if (plan.restart !== null) {
+    if (plan.restart.stopFirst && plan.restart.stops.length > 0) {
+      changes.push({
+        kind: 'run',
+        argv: ['docker', 'stop', '--', ...plan.restart.stops],
+        timeoutMs: seconds * 1000 + 30_000,
+        why: 'with live-restore dockerd keeps the old bridge while a container runs',
+      });
+    }
+    const again: HostChange = {
+      kind: 'run',
+      argv: ['systemctl', 'restart', service],
+      timeoutMs: seconds * 1000,
+      why: plan.restart.why.join('; '),
+    };
+    // Debian lets Docker start three times a minute; beyond it stays down, also for the one that would mend it.
+    const forgive: HostChange = {
+      kind: 'run',
+      argv: ['systemctl', 'reset-failed', service],
+      why: 'systemd counts failed starts of before no more',
+    };
+    changes.push(forgive, again);
+    if (plan.expected.address !== null) {
+      changes.push({
+        kind: 'wait',
+        argv: [
+          'sh',
+          '-c',
+          'ip -4 -o addr show dev docker0 | grep -qF " $1 " && docker info >/dev/null 2>&1',
+          'sh',
+          plan.expected.address,
+        ],
+        seconds,
+        why: `docker0 has ${plan.expected.address}`,
+      });
+    }
+    undo.push(
+      ...plan.undo.map(write),
+      { kind: 'run', argv: ['systemctl', 'daemon-reload'], why: 'systemd reads the old units' },
+      forgive,
+      { ...again, why: 'Docker starts with its old settings' },
+    );
+  }
+  const containers = seen.answers.containers.known ? seen.answers.containers.value : [];
+  const stops = plan.restart?.stops ?? [];
+  const stay = containers
+    .filter(({ name, restartsWithDocker }) => stops.includes(name) && !restartsWithDocker)
+    .map(({ name }) => name);
+  return {
+    title: 'Docker: its bridge gets the subnet',
+    changes,
+    oneAtATime: 'docker-restart',
+    undo,
+    mind: [
+      ...(plan.restart === null
+        ? []
+        : [
+            `Docker on ${node.name} is ${plan.restart.kind === 'start' ? 'started' : 'restarted'}: ${plan.restart.why.join('; ')}`,
+          ]),
+      ...(stops.length === 0
+        ? []
+        : [`${stops.length} containers stop: ${stops.slice(0, 10).join(', ')}${stops.length > 10 ? ', …' : ''}`]),
+      ...(stay.length === 0
+        ? []
+        : [`these stay stopped, their restart policy does not bring them back: ${stay.slice(0, 10).join(', ')}`]),
+    ],
+  };
+}
+
+function wordsOf(words: readonly string[]): readonly [string, ...string[]] {
+  const [first = 'false', ...rest] = words;
+  return [first, ...rest];
+}
+
+/** Whether anything is to be done on any node. */
+export function isNothing(plans: readonly NodePlan[]): boolean {
+  return plans.every(({ steps }) => steps.length === 0);
+}

@@ -1,0 +1,144 @@
+import { createHash } from 'node:crypto';
+import type { Known } from '../fact/fact';
+import type { FileContent, FileFact, FileSum } from '../fact/files';
+import type { MemberName } from '../net/flannel-archive';
+import type { NodeCommand, NodeFile } from './node-file';
+
+/** A path as it was when the plan was made. */
+export type SeenPath =
+  | { readonly kind: 'absent' }
+  /** `text` is there when it may be shown in a difference. */
+  | { readonly kind: 'file'; readonly sha256: string; readonly mode: number; readonly text: string | null }
+  | { readonly kind: 'link'; readonly target: string }
+  | { readonly kind: 'folder'; readonly mode: number };
+
+/** One thing that ought to change on a node, as plain data. Paths are absolute; the owner is root. */
+export type HostChange =
+  | {
+      readonly kind: 'write';
+      readonly path: string;
+      readonly mode: number;
+      readonly content: Uint8Array;
+      readonly before: SeenPath;
+      /** Never shown, not even as a difference. */
+      readonly isSecret: boolean;
+      readonly why: string;
+    }
+  | {
+      readonly kind: 'push';
+      readonly path: string;
+      readonly mode: number;
+      readonly member: MemberName;
+      readonly sha256: string;
+      readonly sizeBytes: number;
+      readonly before: SeenPath;
+      readonly why: string;
+    }
+  | { readonly kind: 'remove'; readonly path: string; readonly before: SeenPath; readonly why: string }
+  | { readonly kind: 'folder'; readonly path: string; readonly mode: number; readonly why: string }
+  | {
+      readonly kind: 'link';
+      readonly path: string;
+      readonly target: string;
+      readonly before: SeenPath;
+      readonly why: string;
+    }
+  | {
+      readonly kind: 'run';
+      readonly argv: readonly [string, ...string[]];
+      readonly timeoutMs?: number;
+      readonly why: string;
+    }
+  /** Runs a command again and again until it succeeds. */
+  | {
+      readonly kind: 'wait';
+      readonly argv: readonly [string, ...string[]];
+      readonly seconds: number;
+      readonly why: string;
+    };
+
+/** Changes that belong together. When one fails those behind it are not made, and `undo` is. */
+export interface NodeStep {
+  readonly title: string;
+  readonly changes: readonly HostChange[];
+  /** Only one node at a time is in a step of this name. */
+  readonly oneAtATime?: 'docker-restart';
+  readonly undo?: readonly HostChange[];
+  /** For the person who approves: what stops, what comes back. */
+  readonly mind: readonly string[];
+}
+
+export function sha256Of(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** What was seen of a path; undefined when that is not known, so that nothing may be planned on it. */
+export function seenText(facts: Known<ReadonlyMap<string, FileFact<FileContent>>>, path: string): SeenPath | undefined {
+  const fact = facts.known ? facts.value.get(path) : undefined;
+  if (fact === undefined || !fact.known) return undefined;
+  if (!fact.value.present) return { kind: 'absent' };
+  const { kind, mode, target, bytes } = fact.value;
+  if (kind === 'link') return { kind: 'link', target: target ?? '' };
+  if (kind === 'folder') return { kind: 'folder', mode };
+  if (kind !== 'file' || bytes === null) return undefined;
+  return { kind: 'file', sha256: sha256Of(bytes), mode, text: Buffer.from(bytes).toString('utf8') };
+}
+
+export function seenSum(facts: Known<ReadonlyMap<string, FileFact<FileSum>>>, path: string): SeenPath | undefined {
+  const fact = facts.known ? facts.value.get(path) : undefined;
+  if (fact === undefined || !fact.known) return undefined;
+  if (!fact.value.present) return { kind: 'absent' };
+  const { kind, mode, target, sha256 } = fact.value;
+  if (kind === 'link') return { kind: 'link', target: target ?? '' };
+  if (kind === 'folder') return { kind: 'folder', mode };
+  return sha256 === null ? undefined : { kind: 'file', sha256, mode, text: null };
+}
+
+/** What must be done so that the files are there as wished; those that are right already are left out. */
+export function fileChanges(
+  files: readonly NodeFile[],
+  seen: (path: string) => SeenPath | undefined,
+): { readonly changes: readonly HostChange[]; readonly unknown: readonly string[] } {
+  const changes: HostChange[] = [];
+  const unknown: string[] = [];
+  for (const file of files) {
+    const before = seen(file.path);
+    if (before === undefined) {
+      unknown.push(file.path);
+      continue;
+    }
+    switch (file.kind) {
+      case 'file': {
+        if (file.onlyIfAbsent === true && before.kind !== 'absent') break;
+        const content = typeof file.content === 'string' ? Buffer.from(file.content) : file.content;
+        const isRight = before.kind === 'file' && before.sha256 === sha256Of(content) && before.mode === file.mode;
+        if (!isRight) {
+          const { path, mode, isSecret, why } = file;
+          changes.push({ kind: 'write', path, mode, content, before, isSecret, why });
+        }
+        break;
+      }
+      case 'directory':
+        if (before.kind !== 'folder' || before.mode !== file.mode) {
+          changes.push({ kind: 'folder', path: file.path, mode: file.mode, why: file.why });
+        }
+        break;
+      case 'link':
+        if (before.kind !== 'link' || before.target !== file.target) {
+          changes.push({ kind: 'link', path: file.path, target: file.target, before, why: file.why });
+        }
+        break;
+      default:
+        file satisfies never;
+    }
+  }
+  return { changes, unknown };
+}
+
+/** The commands that make changed files take effect. */
+export function commandsAfter(commands: readonly NodeCommand[], changes: readonly HostChange[]): readonly HostChange[] {
+  const changed = new Set(changes.flatMap((change) => ('path' in change ? [change.path] : [])));
+  return commands
+    .filter(({ after }) => after.some((path) => changed.has(path)))
+    .map(({ argv, why }) => ({ kind: 'run', argv, why }));
+}

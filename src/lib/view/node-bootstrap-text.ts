@@ -1,0 +1,81 @@
+import { plural } from './count';
+import { renderDiff } from './diff';
+import type { Screen } from './format';
+import type { ListView } from './list';
+import type { BootstrapDocument, NodeReport } from './node-bootstrap';
+import { problemLine } from './problem-line';
+import { safeText } from './safe-text';
+import { styler, type Tone } from './style';
+
+const tones: Readonly<Record<NodeReport['state'], Tone>> = {
+  planned: 'strong',
+  unchanged: 'good',
+  done: 'good',
+  failed: 'bad',
+  skipped: 'warn',
+  blocked: 'bad',
+  unreachable: 'bad',
+};
+
+const words: Readonly<Record<NodeReport['state'], string>> = {
+  planned: 'to do',
+  unchanged: 'unchanged: all is as it should be',
+  done: 'done, and looked at again',
+  failed: 'failed',
+  skipped: 'not begun: too many others failed',
+  blocked: 'nothing is done here',
+  unreachable: 'could not be asked',
+};
+
+export const nodeBootstrapListView: ListView<NodeReport> = {
+  kind: 'NodeBootstrapList',
+  name: ({ name }) => name,
+  empty: 'No nodes.',
+  columns: [
+    { header: 'NODE', cell: ({ name }) => name },
+    { header: 'STATE', cell: ({ state }) => ({ text: state, tone: tones[state] }) },
+    { header: 'SUBNET', cell: ({ subnet }) => subnet },
+    {
+      header: 'CHANGES',
+      cell: ({ steps }) => steps.reduce((sum, { changes }) => sum + changes.length, 0),
+      align: 'right',
+    },
+    { header: 'ERROR', cell: ({ error }) => error, shrink: true },
+  ],
+};
+
+/** For people: each node with its state, what is or was to be done, and differences when wanted. */
+export async function renderBootstrap(
+  document: BootstrapDocument,
+  screen: Screen,
+  withDifferences: boolean,
+): Promise<readonly string[]> {
+  const style = await styler(screen);
+  const output: string[] = [];
+  for (const node of document.items) {
+    const subnet = node.subnet === null ? '' : `  ${node.subnet}`;
+    output.push(`${style.strong(safeText(node.name))}${subnet}  ${style.tone(tones[node.state], words[node.state])}\n`);
+    if (node.error !== null) output.push(`  ${style.bad(safeText(node.error))}\n`);
+    for (const problem of node.problems) {
+      output.push(`  ${style.tone(problem.severity === 'error' ? 'bad' : 'warn', safeText(problemLine(problem)))}\n`);
+    }
+    if (node.state === 'done' || node.state === 'unchanged') continue;
+    for (const step of node.steps) {
+      output.push(`  ${safeText(step.title)}\n`);
+      for (const line of step.mind) output.push(`    ${style.warn(safeText(line))}\n`);
+      for (const change of step.changes) {
+        output.push(`    ${change.kind.padEnd(6)} ${safeText(change.what, 300)}  ${style.dim(safeText(change.why))}\n`);
+        if (withDifferences && change.before !== null && change.after !== null) {
+          const difference = await renderDiff(change.before, change.after, screen, { label: change.what });
+          for (const line of difference.split('\n')) if (line !== '') output.push(`      ${line}\n`);
+        }
+      }
+    }
+  }
+  const count = (state: NodeReport['state']) => document.items.filter((node) => node.state === state).length;
+  const parts = (Object.keys(words) as NodeReport['state'][]).flatMap((state) =>
+    count(state) === 0 ? [] : [`${count(state)} ${state}`],
+  );
+  output.push(`\n${plural(document.items.length, 'node')}: ${parts.join(', ')}\n`);
+  return output;
+}

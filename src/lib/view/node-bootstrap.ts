@@ -1,0 +1,83 @@
+import type { Problem } from '../net/problem';
+import type { NodePlan } from '../plan/bootstrap';
+import type { HostChange } from '../plan/host-change';
+
+/** A step of a node in the words of the public document. */
+export interface StepReport {
+  readonly title: string;
+  readonly mind: readonly string[];
+  readonly changes: readonly ChangeReport[];
+}
+
+export interface ChangeReport {
+  readonly kind: HostChange['kind'];
+  /** A path, or the words of a command. */
+  readonly what: string;
+  readonly why: string;
+  /** Texts for a difference; null when there is none to show: a program, a secret, a command. */
+  readonly before: string | null;
+  readonly after: string | null;
+}
+
+export interface NodeReport {
+  readonly name: string;
+  readonly state: 'planned' | 'unchanged' | 'done' | 'failed' | 'skipped' | 'blocked' | 'unreachable';
+  readonly subnet: string | null;
+  readonly steps: readonly StepReport[];
+  readonly problems: readonly Problem[];
+  readonly error: string | null;
+}
+
+/** The document of `node bootstrap -o json`. */
+export interface BootstrapDocument {
+  readonly prefix: string;
+  readonly flannel: string;
+  readonly archive: string;
+  readonly applied: boolean;
+  readonly items: readonly NodeReport[];
+}
+
+export function nodeReport(plan: NodePlan, state: NodeReport['state'], error?: unknown): NodeReport {
+  const { subnet } = plan.subnet;
+  return {
+    name: plan.node,
+    state,
+    subnet: subnet === null ? null : `${dotted(subnet.base)}/${subnet.length}`,
+    steps: plan.steps.map(({ title, mind, changes }) => ({ title, mind, changes: changes.map(changeReport) })),
+    problems: plan.problems,
+    error: error === undefined ? null : error instanceof Error ? error.message : String(error),
+  };
+}
+
+function dotted(address: number): string {
+  return [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.');
+}
+
+function changeReport(change: HostChange): ChangeReport {
+  const { kind, why } = change;
+  const nothing = { kind, why, before: null, after: null };
+  switch (change.kind) {
+    case 'write': {
+      const before = change.before.kind === 'file' ? change.before.text : change.before.kind === 'absent' ? '' : null;
+      if (change.isSecret || before === null) return { ...nothing, what: change.path };
+      return { ...nothing, what: change.path, before, after: Buffer.from(change.content).toString('utf8') };
+    }
+    case 'remove':
+      return {
+        ...nothing,
+        what: change.path,
+        before: change.before.kind === 'file' ? change.before.text : null,
+        after: change.before.kind === 'file' && change.before.text !== null ? '' : null,
+      };
+    case 'push':
+    case 'folder':
+      return { ...nothing, what: change.path };
+    case 'link':
+      return { ...nothing, what: `${change.path} -> ${change.target}` };
+    case 'run':
+    case 'wait':
+      return { ...nothing, what: change.argv.join(' ') };
+    default:
+      return change satisfies never;
+  }
+}
