@@ -1,0 +1,36 @@
+import { parseSubnetEnv, type SubnetEnvReading } from '../net/subnet-env';
+import { answerText } from './answer-text';
+import { type Fact, known, unknown } from './fact';
+import { fileContents } from './files';
+
+export type SubnetEnvFile =
+  | {
+      readonly present: true;
+      readonly reading: SubnetEnvReading;
+      /** By the node's clock. flanneld writes the file once, at its start. */
+      readonly modifiedAtSeconds: number;
+    }
+  | { readonly present: false };
+
+/** @param path of flanneld's `--subnet-file` on this node */
+export function subnetEnvFile(path: string): Fact<SubnetEnvFile> {
+  const file = fileContents([path], 16 * 1024);
+  return {
+    ...file,
+    name: `subnet-env-file ${path}`,
+    parse(output) {
+      const files = file.parse(output);
+      if (!files.known) return files;
+      const found = files.value.get(path);
+      if (found === undefined) return unknown('the node did not tell of it');
+      if (!found.known) return found;
+      if (!found.value.present) return known({ present: false });
+      if (found.value.bytes === null) return unknown(`${path} is a folder`);
+      return known({
+        present: true,
+        reading: parseSubnetEnv(answerText(found.value.bytes)),
+        modifiedAtSeconds: found.value.modifiedAtSeconds,
+      });
+    },
+  };
+}
