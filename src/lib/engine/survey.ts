@@ -162,7 +162,8 @@ function quoted(word: string): string {
 }
 
 interface RawAnswer {
-  readonly code: string;
+  /** The exit code as the script wrote it, or its own word. */
+  readonly exit: string;
   readonly stdout: Uint8Array;
   readonly stderr: Uint8Array;
 }
@@ -196,17 +197,17 @@ function readSurvey(output: Output, count: number): readonly RawAnswer[] | undef
   return Array.from({ length: count }, (_, index) => ({
     stdout: pieces[3 * index] ?? Buffer.alloc(0),
     stderr: pieces[3 * index + 1] ?? Buffer.alloc(0),
-    code: pieces[3 * index + 2]?.toString('latin1').trim() ?? '',
+    exit: pieces[3 * index + 2]?.toString('latin1').trim() ?? '',
   }));
 }
 
 function answerOf(fact: Fact<unknown>, raw: RawAnswer | undefined): Known<unknown> {
   if (raw === undefined) return unknown('the node did not answer it');
-  if (raw.code === late) return unknown('there was no time left to ask the node');
-  if (!/^\d{1,3}$/.test(raw.code)) return unknown('the node could not store its answer (is its disk full?)');
+  if (raw.exit === late) return unknown('there was no time left to ask the node');
+  if (!/^\d{1,3}$/.test(raw.exit)) return unknown('the node could not store its answer (is its disk full?)');
   const limit = answerBytes(fact);
   if (raw.stdout.length > limit) return unknown(`its answer is longer than ${limit} bytes`);
-  const code = Number(raw.code);
+  const code = Number(raw.exit);
   // GNU timeout gives 124, busybox's 143 (TERM), both 137 where the command had to be killed.
   if (code === 124 || code === 137 || code === 143) {
     return unknown(`it did not end within ${seconds(fact.command.timeoutMs ?? defaultFactTimeoutMs)} s`);
