@@ -19,10 +19,11 @@ import {
   planBootstrap,
 } from '../plan/bootstrap';
 import { nodeInterface } from '../plan/node-interface';
+import { fleetProgress } from '../view/fleet-progress';
 import type { BootstrapDocument, NodeReport } from '../view/node-bootstrap';
 import { nodeReport } from '../view/node-bootstrap';
 import type { NetctlCommand } from './command';
-import { uninterrupted } from './interrupt';
+import { beginNoMore, uninterrupted } from './interrupt';
 import type { Hosts } from './nodes';
 import type { NetworkReading, Session } from './session';
 
@@ -92,6 +93,11 @@ export async function bootstrap(
     ),
   );
   const docker = new Gate(1);
+  const progress = await fleetProgress(
+    process.stderr,
+    command.talkScreen,
+    work.map(({ node }) => node),
+  );
   const outcomes = await forEachHost(
     work,
     { atOnce: options.atOnce, ...(options.maxFailures === undefined ? {} : { maxFailures: options.maxFailures }) },
@@ -99,17 +105,27 @@ export async function bootstrap(
       const node = nodes.find(({ name }) => name === plan.node);
       if (node === undefined) throw new TypeError(`no node ${plan.node}`);
       const host = await hosts.of(node);
-      for (const step of plan.steps) {
-        const make = () =>
+      const total = plan.steps.reduce((sum, { changes }) => sum + changes.length, 0);
+      let done = 0;
+      const make = (step: NodePlan['steps'][number]) => () =>
+        uninterrupted(() =>
           carryOut(step, {
             host,
+            stop: beginNoMore,
             member: (name) => archiveMember(archive.open, archive.facts.name, name),
-            doing: (change) => command.say(`${plan.node}: ${describe(change)}`),
-          });
-        await (step.oneAtATime === undefined ? make() : docker.run(make));
+            doing: (change) => progress.doing(plan.node, describe(change), ++done, total),
+          }),
+        );
+      try {
+        for (const step of plan.steps) await (step.oneAtATime === undefined ? make(step)() : docker.run(make(step)));
+      } catch (error) {
+        progress.end(plan.node, `failed: ${error instanceof Error ? error.message : String(error)}`);
+        throw error;
       }
+      progress.end(plan.node, 'done');
     },
   );
+  progress.close();
 
   // Look again: what was acknowledged and what is there now are two questions.
   const again = await ask(work.flatMap(({ node: name }) => nodes.filter((node) => node.name === name)));

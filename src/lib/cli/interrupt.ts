@@ -5,6 +5,10 @@ type Cut = keyof typeof endings;
 
 let held = 0;
 let waiting: Cut | undefined;
+const stopping = new AbortController();
+
+/** Aborted by the first Ctrl-C while a change is on its way: what has many changes to make begins no further one. */
+export const beginNoMore: AbortSignal = stopping.signal;
 
 /**
  * Lets a piece of work end before Ctrl-C, SIGTERM or a closed pipe (`netctl … | head`) ends the process:
@@ -23,6 +27,7 @@ export async function uninterrupted<T>(work: () => Promise<T>): Promise<T> {
 function cutOff(cut: Cut): void {
   if (held > 0 && (waiting === undefined || cut === 'reader gone')) {
     waiting ??= cut;
+    stopping.abort();
     if (cut !== 'reader gone') process.stderr.write('netctl: a change is on its way; once more ends it now\n');
     return;
   }

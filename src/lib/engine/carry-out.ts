@@ -7,7 +7,10 @@ export interface CarryOut {
   readonly host: Host;
   /** A member of the flannel archive, opened anew each time. */
   readonly member: (name: Extract<HostChange, { kind: 'push' }>['member']) => AsyncIterable<Uint8Array>;
+  /** Ends the change that is being made. */
   readonly signal?: AbortSignal;
+  /** Lets the change that is being made end, and begins no further one. */
+  readonly stop?: AbortSignal;
   /** Told before each change is made. */
   readonly doing?: (change: HostChange) => void;
 }
@@ -25,13 +28,24 @@ export async function carryOut(step: NodeStep, context: CarryOut): Promise<void>
   try {
     for (const change of step.changes) {
       context.signal?.throwIfAborted();
+      if (context.stop?.aborted === true) throw stopped(context.host);
       context.doing?.(change);
       await make(change, context);
     }
   } catch (error) {
-    if (step.undo === undefined || step.undo.length === 0) throw error;
+    // Stopped between two changes nothing is broken; what is half done is finished by running the command again.
+    const isStopped = error instanceof ChangeFailed && error.code === 'node-change-stopped';
+    if (isStopped || step.undo === undefined || step.undo.length === 0) throw error;
     throw await undone(step.undo, context, error);
   }
+}
+
+function stopped(host: Host): ChangeFailed {
+  return new ChangeFailed({
+    code: 'node-change-stopped',
+    message: `${host.name}: stopped before all was done`,
+    next: ['Run the same command again: it goes on from here.'],
+  });
 }
 
 async function undone(undo: readonly HostChange[], context: CarryOut, cause: unknown): Promise<unknown> {

@@ -51,6 +51,19 @@ export interface NodeQuestions {
 export function nodeFacts(ask: NodeQuestions) {
   const docker = `${ask.dockerService}.service`;
   return {
+    // The slow ones first: a few are asked at a time, in this order.
+    docker: dockerState,
+    etcd: etcdReach(ask.etcd),
+    units: units([
+      'flanneld.service',
+      docker,
+      'supervisor.service',
+      'supervisord.service',
+      'NetworkManager.service',
+      'systemd-networkd.service',
+    ]),
+    containers: runningContainers,
+    networks: dockerNetworks,
     machine,
     operatingSystem,
     privileges,
@@ -65,19 +78,8 @@ export function nodeFacts(ask: NodeQuestions) {
     iptablesLegacy: iptablesRules('legacy'),
     firewalls,
     dockerProgram,
-    docker: dockerState,
-    containers: runningContainers,
-    networks: dockerNetworks,
     dockerUnit: unitFiles(docker),
     flannelUnit: unitFiles('flanneld.service'),
-    units: units([
-      'flanneld.service',
-      docker,
-      'supervisor.service',
-      'supervisord.service',
-      'NetworkManager.service',
-      'systemd-networkd.service',
-    ]),
     supervisor,
     systemdVersion,
     flanneld: processesNamed('flanneld', ['FLANNELD_']),
@@ -89,7 +91,6 @@ export function nodeFacts(ask: NodeQuestions) {
     ports: listeningPorts,
     sshClient,
     programs: programs(['systemctl', 'supervisorctl', 'iptables', 'ip', 'nft', 'gzip', 'sha256sum', 'ping', 'dhcpcd']),
-    etcd: etcdReach(ask.etcd),
   };
 }
 

@@ -7,6 +7,9 @@ import { problemLine } from './problem-line';
 import { safeText } from './safe-text';
 import { styler, type Tone } from './style';
 
+/** Lines of a new file that a person is shown, with the three of the head. */
+const newFileLines = 24;
+
 const tones: Readonly<Record<NodeReport['state'], Tone>> = {
   planned: 'strong',
   unchanged: 'good',
@@ -67,7 +70,15 @@ export async function renderBootstrap(
         output.push(`    ${change.kind.padEnd(6)} ${safeText(change.what, 300)}  ${style.dim(safeText(change.why))}\n`);
         if (withDifferences && change.before !== null && change.after !== null) {
           const difference = await renderDiff(change.before, change.after, screen, { label: change.what });
-          for (const line of difference.split('\n')) if (line !== '') output.push(`      ${line}\n`);
+          const lines = difference.split('\n').filter((line) => line !== '');
+          // A new file is all additions; its beginning says what it is. What changes in an old one is shown whole.
+          const shown = change.before === '' ? lines.slice(0, newFileLines) : lines;
+          for (const line of shown) output.push(`      ${line}\n`);
+          if (shown.length < lines.length) {
+            output.push(
+              `      ${style.dim(`… ${plural(lines.length - shown.length, 'more line')}; -o json has them all`)}\n`,
+            );
+          }
         }
       }
     }

@@ -59,7 +59,9 @@ function changeReport(change: HostChange): ChangeReport {
   switch (change.kind) {
     case 'write': {
       const before = change.before.kind === 'file' ? change.before.text : change.before.kind === 'absent' ? '' : null;
-      if (change.isSecret || before === null) return { ...nothing, what: change.path };
+      // A certificate is no secret, and no text that anybody reads.
+      if (change.isSecret || before === null || /\.(pem|crt|cer)$/.test(change.path))
+        return { ...nothing, what: change.path };
       return { ...nothing, what: change.path, before, after: Buffer.from(change.content).toString('utf8') };
     }
     case 'remove':
