@@ -10,6 +10,7 @@ import type { NetworkDocument } from '../../src/lib/view/network';
 import type { NetworkChangeDocument } from '../../src/lib/view/network-change';
 import type { NetworkHistoryItem } from '../../src/lib/view/network-history';
 import type { NetworkValidation } from '../../src/lib/view/network-validation';
+import type { NodeReport } from '../../src/lib/view/node-bootstrap';
 import { renderRecord } from '../../src/lib/view/record';
 import type { OutputDocument, OutputKind } from '../../src/lib/view/schemas/output-schemas';
 import { outputDocuments, outputSchemas } from '../../src/lib/view/schemas/output-schemas';
@@ -37,6 +38,7 @@ const shapes: Readonly<Record<Exclude<OutputKind, 'Error' | 'List'>, true>> = {
   Network: true satisfies Same<NetworkDocument, Body<'Network'>>,
   NetworkChange: true satisfies Same<NetworkChangeDocument, Body<'NetworkChange'>>,
   NetworkHistoryList: true satisfies Same<NetworkHistoryItem, Item<'NetworkHistoryList'>>,
+  NodeBootstrapList: true satisfies Same<NodeReport, Item<'NodeBootstrapList'>>,
   NetworkLayoutList: true satisfies Same<Layout, Item<'NetworkLayoutList'>>,
   NetworkValidation: true satisfies Same<NetworkValidation, Body<'NetworkValidation'>>,
   SettingList: true satisfies Same<EffectiveSetting, Item<'SettingList'>>,

@@ -125,9 +125,19 @@ export function bootstrapQuestions(
     texts: [...texts].sort(),
     sums: paths,
     targets: [...new Set([...peers, ...wish.endpoints.flatMap(hostOf)])],
-    etcd: { endpoints: wish.endpoints },
+    etcd: { endpoints: wish.endpoints, ...certificatePaths(wish, layout?.certDir) },
     dockerService: docker.service ?? inventoryDefaults.docker.service,
     folders: [layout?.folder ?? '/opt', '/etc', '/var/lib/docker'],
+  };
+}
+
+/** Where flanneld finds them on the node; before the first run they are not there, and the answer says so. */
+function certificatePaths({ certificates = {} }: BootstrapIntent, folder: string | undefined) {
+  if (folder === undefined) return {};
+  return {
+    ...(certificates.ca === undefined ? {} : { ca: `${folder}/ca.pem` }),
+    ...(certificates.cert === undefined ? {} : { cert: `${folder}/client.pem` }),
+    ...(certificates.key === undefined ? {} : { key: `${folder}/client-key.pem` }),
   };
 }
 
@@ -296,7 +306,9 @@ function flannelStep(
   const program = answers.supervisor.known
     ? answers.supervisor.value.programs.find(({ name }) => name === 'flanneld')
     : undefined;
-  const runs = isSystemd ? unit?.activeState === 'active' : program?.state === 'RUNNING';
+  const runs = isSystemd
+    ? unit?.activeState === 'active'
+    : program?.state === 'RUNNING' || (program?.state === 'STARTING' && hasWrittenSubnet(seen, layout));
   const touched = [...pushes, ...changes].filter((change) => change.kind !== 'folder');
   const flanneld = touched.some((change) => !('path' in change && change.path === layout.programs.mkDockerOpts));
   const restarts = flanneld || !runs || subnet.change !== null || isBehind(seen, layout);
@@ -340,7 +352,10 @@ function flannelStep(
     const expected = subnet.subnet === null ? 'FLANNEL_SUBNET=' : `FLANNEL_SUBNET=${bridgeOf(subnet.subnet)}`;
     commands.push({
       kind: 'wait',
-      argv: ['grep', '-qxF', '-e', expected, layout.subnetFile],
+      // systemd's start ends when flanneld is ready; supervisord's does not, and a subnet.env of before tells nothing.
+      argv: isSystemd
+        ? ['grep', '-qxF', '-e', expected, layout.subnetFile]
+        : ['sh', '-c', freshSubnetScript, 'sh', expected, layout.subnetFile],
       seconds: 60,
       why: `flanneld writes ${layout.subnetFile} when it has its subnet`,
     });
@@ -374,6 +389,26 @@ function isBehind({ answers }: NodeSeen, layout: FlannelFiles['layout']): boolea
     return file?.known === true && file.value.present && file.value.modifiedAtSeconds > startedAtSeconds + 1;
   });
 }
+
+/**
+ * Has the flanneld that runs got as far as its subnet? supervisord calls it STARTING for `startsecs`, half a minute, also when it
+ * ends again and again; it writes subnet.env anew each time it got one.
+ */
+function hasWrittenSubnet({ answers }: NodeSeen, layout: FlannelFiles['layout']): boolean {
+  const process = answers.flanneld.known
+    ? answers.flanneld.value.find(({ isInHostsNamespace }) => isInHostsNamespace !== false)
+    : undefined;
+  const file = answers.texts.known ? answers.texts.value.get(layout.subnetFile) : undefined;
+  if (process?.startedAtSeconds === undefined || process.startedAtSeconds === null) return false;
+  return file?.known === true && file.value.present && file.value.modifiedAtSeconds >= process.startedAtSeconds - 1;
+}
+
+/** The same asked on the node: the line is there, and the file is as young as the process that supervisord runs (proc_pid_stat(5)). */
+const freshSubnetScript = `grep -qxF -e "$1" "$2" || exit 1
+p=$(supervisorctl pid flanneld) && s=$(cat "/proc/$p/stat") || { supervisorctl status flanneld; exit 1; }
+m=$(stat -L -c %Y "$2"); b=$(sed -n 's/^btime //p' /proc/stat)
+set -- \${s##*) }
+[ "$m" -ge $((b + \${20} / 100 - 1)) ]`;
 
 /** flanneld waits for etcd and for the config as long as it takes; systemd gives it 90 s by default. */
 const startTimeoutMs = 100_000;

@@ -7,6 +7,7 @@ import { networkChange } from './network-change';
 import { networkHistoryList } from './network-history-list';
 import { networkLayoutList } from './network-layout-list';
 import { networkValidation } from './network-validation';
+import { nodeBootstrapList } from './node-bootstrap-list';
 import { settingList } from './setting-list';
 import { subnetCheck } from './subnet-check';
 import { subnetEvent } from './subnet-event';
@@ -29,6 +30,7 @@ export const outputDocuments = {
   NetworkHistoryList: networkHistoryList,
   NetworkLayoutList: networkLayoutList,
   NetworkValidation: networkValidation,
+  NodeBootstrapList: nodeBootstrapList,
   SettingList: settingList,
   SubnetCheck: subnetCheck,
   SubnetEvent: subnetEvent,
