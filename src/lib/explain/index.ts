@@ -1,3 +1,4 @@
+import { bootstrapTopics } from './bootstrap';
 import { cliTopics } from './cli';
 import { commandTopics } from './command';
 import { configTopics } from './config';
@@ -21,6 +22,7 @@ export const areas: readonly { readonly title: string; readonly topics: readonly
   { title: 'The network config', topics: configTopics },
   { title: 'etcd', topics: etcdTopics },
   { title: 'Leases and subnets', topics: leaseTopics },
+  { title: 'Nodes', topics: bootstrapTopics },
   { title: 'Hosts', topics: [...hostTopics, ...factTopics] },
   { title: 'flannel on a node', topics: flannelTopics },
   { title: 'Docker', topics: dockerTopics },
