@@ -1,11 +1,10 @@
 import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
-import { carryOut, describe } from '../engine/carry-out';
+import { describe } from '../engine/carry-out';
 import { execute } from '../engine/execute';
 import { survey } from '../engine/survey';
 import { InvalidInput, NetctlError, Refused } from '../errors';
 import { type NodeSeen, nodeFacts } from '../fact/node-facts';
-import { Gate } from '../host/gate';
 import { forEachHost } from '../host/pool';
 import type { Inventory, InventoryNode } from '../inventory/inventory';
 import { checkCertificates } from '../net/certificate-check';
@@ -19,11 +18,11 @@ import {
   planBootstrap,
 } from '../plan/bootstrap';
 import { nodeInterface } from '../plan/node-interface';
-import { fleetProgress } from '../view/fleet-progress';
 import type { BootstrapDocument, NodeReport } from '../view/node-bootstrap';
 import { nodeReport } from '../view/node-bootstrap';
+import { carryOutFleet } from './carry-out-fleet';
 import type { NetctlCommand } from './command';
-import { beginNoMore, uninterrupted } from './interrupt';
+import { uninterrupted } from './interrupt';
 import type { Hosts } from './nodes';
 import type { NetworkReading, Session } from './session';
 
@@ -92,40 +91,12 @@ export async function bootstrap(
       network.store,
     ),
   );
-  const docker = new Gate(1);
-  const progress = await fleetProgress(
-    process.stderr,
-    command.talkScreen,
-    work.map(({ node }) => node),
-  );
-  const outcomes = await forEachHost(
-    work,
-    { atOnce: options.atOnce, ...(options.maxFailures === undefined ? {} : { maxFailures: options.maxFailures }) },
-    async (plan) => {
-      const node = nodes.find(({ name }) => name === plan.node);
-      if (node === undefined) throw new TypeError(`no node ${plan.node}`);
-      const host = await hosts.of(node);
-      const total = plan.steps.reduce((sum, { changes }) => sum + changes.length, 0);
-      let done = 0;
-      const make = (step: NodePlan['steps'][number]) => () =>
-        uninterrupted(() =>
-          carryOut(step, {
-            host,
-            stop: beginNoMore,
-            member: (name) => archiveMember(archive.open, archive.facts.name, name),
-            doing: (change) => progress.doing(plan.node, describe(change), ++done, total),
-          }),
-        );
-      try {
-        for (const step of plan.steps) await (step.oneAtATime === undefined ? make(step)() : docker.run(make(step)));
-      } catch (error) {
-        progress.end(plan.node, `failed: ${error instanceof Error ? error.message : String(error)}`);
-        throw error;
-      }
-      progress.end(plan.node, 'done');
-    },
-  );
-  progress.close();
+  const outcomes = await carryOutFleet(command, work, hosts, {
+    nodes,
+    atOnce: options.atOnce,
+    maxFailures: options.maxFailures,
+    member: (name) => archiveMember(archive.open, archive.facts.name, name),
+  });
 
   // Look again: what was acknowledged and what is there now are two questions.
   const again = await ask(work.flatMap(({ node: name }) => nodes.filter((node) => node.name === name)));

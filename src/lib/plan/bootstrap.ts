@@ -11,18 +11,10 @@ import type { EffectiveConfig } from '../net/network-config';
 import type { Problem } from '../net/problem';
 import { formatSubnetEnv, parseSubnetEnv } from '../net/subnet-env';
 import { type AssignedSubnet, assignSubnets } from './assign-subnets';
-import { type DockerFacts, type DockerPlan, dockerDefaults, dockerFiles, type FileFact, planDocker } from './docker';
+import { type DockerFacts, type DockerPlan, dockerFiles, planDocker } from './docker';
+import { dockerEnvironmentFiles, dockerFactsOf, dockerStep } from './docker-step';
 import { type FlannelFiles, flannelFiles, flannelFilesWish, flannelLayout, type NodeFamily } from './flannel-files';
-import {
-  commandsAfter,
-  fileChanges,
-  type HostChange,
-  type NodeStep,
-  type SeenPath,
-  seenSum,
-  seenText,
-  sha256Of,
-} from './host-change';
+import { commandsAfter, fileChanges, type HostChange, type NodeStep, seenSum, seenText } from './host-change';
 import { hostFilePaths, hostFiles } from './host-files';
 
 /** What is wanted of every node. Everything that has to be read from files of the workstation has been read. */
@@ -64,14 +56,6 @@ export interface NodePlan {
   /** How Docker will have its bridge. */
   readonly docker: DockerPlan;
 }
-
-const dockerEnvironmentFiles = [
-  '/etc/default/docker',
-  '/etc/sysconfig/docker',
-  '/etc/sysconfig/docker-network',
-  '/etc/sysconfig/docker-storage',
-  dockerDefaults.optionsFile,
-] as const;
 
 const dhcpcdConf = '/etc/dhcpcd.conf';
 
@@ -200,15 +184,26 @@ function planNode(at: BootstrapNode, wish: BootstrapWish, subnet: AssignedSubnet
 
   const host = hostStep(at, wish, problems);
   const started = flannelStep(at, wish, flannel, subnet, problems);
-  const docker = planDocker(dockerFactsOf(at, wish, flannel.layout.subnetFile, subnet.subnet, started.restarts), {
-    style: wish.inventory.docker.style ?? inventoryDefaults.docker.style,
-    after: ['flanneld.service'],
-    adopt: wish.adopt,
-    follow: wish.follow,
-    ...(wish.inventory.docker.optionsFile === undefined ? {} : { optionsFile: wish.inventory.docker.optionsFile }),
-  });
+  const docker = planDocker(
+    dockerFactsOf(
+      seen.answers,
+      wish.inventory.docker,
+      subnetEnvOf(at, wish, flannel.layout.subnetFile, subnet.subnet, started.restarts),
+    ),
+    {
+      style: wish.inventory.docker.style ?? inventoryDefaults.docker.style,
+      after: ['flanneld.service'],
+      adopt: wish.adopt,
+      follow: wish.follow,
+      ...(wish.inventory.docker.optionsFile === undefined ? {} : { optionsFile: wish.inventory.docker.optionsFile }),
+    },
+  );
   problems.push(...docker.refusals, ...docker.problems.filter(({ severity }) => severity !== 'error'));
-  const steps = [host, started.step, dockerStep(docker, wish, node, seen)].filter(({ changes }) => changes.length > 0);
+  const steps = [
+    host,
+    started.step,
+    dockerStep('Docker: its bridge gets the subnet', docker, wish.inventory.docker, node.name, seen.answers.containers),
+  ].filter(({ changes }) => changes.length > 0);
   return { node: node.name, steps, problems, subnet, docker };
 }
 
@@ -419,59 +414,16 @@ function bridgeOf(subnet: Ipv4Cidr): string {
 
 // ---- Docker ----
 
-function dockerFactsOf(
+function subnetEnvOf(
   { seen, iface }: BootstrapNode,
   wish: BootstrapWish,
-  subnetFile: string,
+  path: string,
   subnet: Ipv4Cidr | null,
   restarts: boolean,
-): DockerFacts {
-  const { answers } = seen;
-  const { docker } = wish.inventory;
-  const file = (path: string): FileFact => {
-    const found = seenText(answers.texts, path);
-    return found?.kind === 'file' ? { path, text: found.text, mode: found.mode } : { path, text: null, mode: null };
-  };
-  const running = answers.docker.known && answers.docker.value.state === 'running' ? answers.docker.value.engine : null;
-  const bridge = answers.networks.known ? answers.networks.value.find(({ name }) => name === 'bridge') : undefined;
-  const docker0 = answers.links.known ? answers.links.value.find(({ name }) => name === 'docker0') : undefined;
-  const dockerd = answers.dockerd.known
-    ? answers.dockerd.value.find(({ isInHostsNamespace }) => isInHostsNamespace !== false)
-    : undefined;
-  const program = answers.dockerProgram.known ? answers.dockerProgram.value : undefined;
-  return {
-    daemonJson: file(docker.daemonJson ?? inventoryDefaults.docker.daemonJson),
-    unit: {
-      files: answers.dockerUnit.known ? answers.dockerUnit.value : [],
-      environmentFiles: dockerEnvironmentFiles.map((path) => ({ path, text: file(path).text })),
-    },
-    cmdline: dockerd?.words ?? null,
-    version: running?.version.text ?? program?.version?.text ?? null,
-    docker0:
-      docker0 === undefined
-        ? null
-        : {
-            addresses: docker0.addresses.flatMap((address) =>
-              address.family === 4 ? [`${formatIpv4(address.address)}/${address.length}`] : [],
-            ),
-          },
-    bridge:
-      bridge === undefined
-        ? null
-        : {
-            subnet: bridge.subnets.flatMap(({ range }) => (range.family === 4 ? [formatCidr(range)] : []))[0] ?? null,
-            mtu: bridge.mtu,
-            ipMasq: bridge.masquerades ?? true,
-          },
-    containers: answers.containers.known ? answers.containers.value.map(({ name }) => name) : [],
-    liveRestore: running?.isLiveRestore ?? null,
-    subnetEnv: {
-      path: subnetFile,
-      // Before flanneld runs the file is not there yet, or tells of another subnet; what it will say is known.
-      text: restarts && subnet !== null ? predictedSubnetEnv(wish, subnet, iface.mtuBytes) : textAt(seen, subnetFile),
-    },
-    files: dockerFiles({}).map(file),
-  };
+): DockerFacts['subnetEnv'] {
+  // Before flanneld runs the file is not there yet, or tells of another subnet; what it will say is known.
+  const text = restarts && subnet !== null ? predictedSubnetEnv(wish, subnet, iface.mtuBytes) : textAt(seen, path);
+  return { path, text };
 }
 
 function predictedSubnetEnv(wish: BootstrapWish, subnet: Ipv4Cidr, interfaceMtu: number): string {
@@ -487,127 +439,6 @@ function predictedSubnetEnv(wish: BootstrapWish, subnet: Ipv4Cidr, interfaceMtu:
       ].join('\n'),
     ).env,
   );
-}
-
-function dockerStep(plan: DockerPlan, wish: BootstrapWish, node: InventoryNode, seen: NodeSeen): NodeStep {
-  const { docker } = wish.inventory;
-  const service = `${docker.service ?? inventoryDefaults.docker.service}.service`;
-  const seconds = docker.restartTimeoutSeconds ?? inventoryDefaults.docker.restartTimeoutSeconds;
-  const write = (each: DockerPlan['writes'][number]): HostChange => {
-    const before: SeenPath =
-      each.before === null
-        ? { kind: 'absent' }
-        : { kind: 'file', sha256: sha256Of(Buffer.from(each.before)), mode: each.mode, text: each.before };
-    const { path, mode, after, why } = each;
-    return after === null
-      ? { kind: 'remove', path, before, why }
-      : { kind: 'write', path, mode, content: Buffer.from(after), before, isSecret: false, why };
-  };
-  const changes: HostChange[] = [];
-  if (plan.validate !== null) {
-    const json = plan.writes.find(({ path }) => path.endsWith('.json'));
-    if (json !== undefined && json.after !== null) {
-      const candidate = `${json.path}.netctl-candidate`;
-      changes.push(
-        {
-          kind: 'write',
-          path: candidate,
-          mode: 0o600,
-          content: Buffer.from(json.after),
-          before: { kind: 'absent' },
-          isSecret: true,
-          why: 'dockerd is asked first whether it takes the new settings',
-        },
-        { kind: 'run', argv: wordsOf(plan.validate(candidate)), why: 'dockerd judges the new settings' },
-        {
-          kind: 'remove',
-          path: candidate,
-          before: { kind: 'file', sha256: sha256Of(Buffer.from(json.after)), mode: 0o600, text: null },
-          why: 'it was for the question only',
-        },
-      );
-    }
-  }
-  changes.push(...plan.writes.map(write));
-  if (plan.reload)
-    changes.push({ kind: 'run', argv: ['systemctl', 'daemon-reload'], why: 'systemd reads the changed units' });
-  for (const unit of plan.disable)
-    changes.push({ kind: 'run', argv: ['systemctl', 'disable', '--now', unit], why: 'no longer wanted' });
-  for (const unit of plan.enable)
-    changes.push({ kind: 'run', argv: ['systemctl', 'enable', '--now', unit], why: 'follows flannel' });
-  const undo: HostChange[] = [];
-  if (plan.restart !== null) {
-    if (plan.restart.stopFirst && plan.restart.stops.length > 0) {
-      changes.push({
-        kind: 'run',
-        argv: ['docker', 'stop', '--', ...plan.restart.stops],
-        timeoutMs: seconds * 1000 + 30_000,
-        why: 'with live-restore dockerd keeps the old bridge while a container runs',
-      });
-    }
-    const again: HostChange = {
-      kind: 'run',
-      argv: ['systemctl', 'restart', service],
-      timeoutMs: seconds * 1000,
-      why: plan.restart.why.join('; '),
-    };
-    // Debian lets Docker start three times a minute; beyond it stays down, also for the one that would mend it.
-    const forgive: HostChange = {
-      kind: 'run',
-      argv: ['systemctl', 'reset-failed', service],
-      why: 'systemd counts failed starts of before no more',
-    };
-    changes.push(forgive, again);
-    if (plan.expected.address !== null) {
-      changes.push({
-        kind: 'wait',
-        argv: [
-          'sh',
-          '-c',
-          'ip -4 -o addr show dev docker0 | grep -qF " $1 " && docker info >/dev/null 2>&1',
-          'sh',
-          plan.expected.address,
-        ],
-        seconds,
-        why: `docker0 has ${plan.expected.address}`,
-      });
-    }
-    undo.push(
-      ...plan.undo.map(write),
-      { kind: 'run', argv: ['systemctl', 'daemon-reload'], why: 'systemd reads the old units' },
-      forgive,
-      { ...again, why: 'Docker starts with its old settings' },
-    );
-  }
-  const containers = seen.answers.containers.known ? seen.answers.containers.value : [];
-  const stops = plan.restart?.stops ?? [];
-  const stay = containers
-    .filter(({ name, restartsWithDocker }) => stops.includes(name) && !restartsWithDocker)
-    .map(({ name }) => name);
-  return {
-    title: 'Docker: its bridge gets the subnet',
-    changes,
-    oneAtATime: 'docker-restart',
-    undo,
-    mind: [
-      ...(plan.restart === null
-        ? []
-        : [
-            `Docker on ${node.name} is ${plan.restart.kind === 'start' ? 'started' : 'restarted'}: ${plan.restart.why.join('; ')}`,
-          ]),
-      ...(stops.length === 0
-        ? []
-        : [`${stops.length} containers stop: ${stops.slice(0, 10).join(', ')}${stops.length > 10 ? ', …' : ''}`]),
-      ...(stay.length === 0
-        ? []
-        : [`these stay stopped, their restart policy does not bring them back: ${stay.slice(0, 10).join(', ')}`]),
-    ],
-  };
-}
-
-function wordsOf(words: readonly string[]): readonly [string, ...string[]] {
-  const [first = 'false', ...rest] = words;
-  return [first, ...rest];
 }
 
 /** Whether anything is to be done on any node. */

@@ -20,9 +20,8 @@ const tones: Readonly<Record<NodeReport['state'], Tone>> = {
   unreachable: 'bad',
 };
 
-const words: Readonly<Record<NodeReport['state'], string>> = {
+const said: Readonly<Record<Exclude<NodeReport['state'], 'unchanged'>, string>> = {
   planned: 'to do',
-  unchanged: 'unchanged: all is as it should be',
   done: 'done, and looked at again',
   failed: 'failed',
   skipped: 'not begun: too many others failed',
@@ -48,14 +47,24 @@ export const nodeBootstrapListView: ListView<NodeReport> = {
 };
 
 /** For people: each node with its state, what is or was to be done, and differences when wanted. */
-export async function renderBootstrap(
+export function renderBootstrap(
   document: BootstrapDocument,
   screen: Screen,
   withDifferences: boolean,
 ): Promise<readonly string[]> {
+  return renderNodes(document.items, screen, { withDifferences, unchanged: 'unchanged: all is as it should be' });
+}
+
+/** Nodes with what is or was to be done on them. */
+export async function renderNodes(
+  items: readonly NodeReport[],
+  screen: Screen,
+  options: { readonly withDifferences: boolean; readonly unchanged: string },
+): Promise<readonly string[]> {
   const style = await styler(screen);
+  const words = { ...said, unchanged: options.unchanged };
   const output: string[] = [];
-  for (const node of document.items) {
+  for (const node of items) {
     const subnet = node.subnet === null ? '' : `  ${node.subnet}`;
     output.push(`${style.strong(safeText(node.name))}${subnet}  ${style.tone(tones[node.state], words[node.state])}\n`);
     if (node.error !== null) output.push(`  ${style.bad(safeText(node.error))}\n`);
@@ -68,7 +77,7 @@ export async function renderBootstrap(
       for (const line of step.mind) output.push(`    ${style.warn(safeText(line))}\n`);
       for (const change of step.changes) {
         output.push(`    ${change.kind.padEnd(6)} ${safeText(change.what, 300)}  ${style.dim(safeText(change.why))}\n`);
-        if (withDifferences && change.before !== null && change.after !== null) {
+        if (options.withDifferences && change.before !== null && change.after !== null) {
           const difference = await renderDiff(change.before, change.after, screen, { label: change.what });
           const lines = difference.split('\n').filter((line) => line !== '');
           // A new file is all additions; its beginning says what it is. What changes in an old one is shown whole.
@@ -83,10 +92,10 @@ export async function renderBootstrap(
       }
     }
   }
-  const count = (state: NodeReport['state']) => document.items.filter((node) => node.state === state).length;
+  const count = (state: NodeReport['state']) => items.filter((node) => node.state === state).length;
   const parts = (Object.keys(words) as NodeReport['state'][]).flatMap((state) =>
     count(state) === 0 ? [] : [`${count(state)} ${state}`],
   );
-  output.push(`\n${plural(document.items.length, 'node')}: ${parts.join(', ')}\n`);
+  output.push(`\n${plural(items.length, 'node')}: ${parts.join(', ')}\n`);
   return output;
 }

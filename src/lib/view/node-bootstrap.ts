@@ -1,6 +1,6 @@
 import type { Problem } from '../net/problem';
 import type { NodePlan } from '../plan/bootstrap';
-import type { HostChange } from '../plan/host-change';
+import type { HostChange, NodeStep } from '../plan/host-change';
 
 /** A step of a node in the words of the public document. */
 export interface StepReport {
@@ -43,10 +43,14 @@ export function nodeReport(plan: NodePlan, state: NodeReport['state'], error?: u
     name: plan.node,
     state,
     subnet: subnet === null ? null : `${dotted(subnet.base)}/${subnet.length}`,
-    steps: plan.steps.map(({ title, mind, changes }) => ({ title, mind, changes: changes.map(changeReport) })),
+    steps: plan.steps.map(stepReport),
     problems: plan.problems,
     error: error === undefined ? null : error instanceof Error ? error.message : String(error),
   };
+}
+
+export function stepReport({ title, mind, changes }: NodeStep): StepReport {
+  return { title, mind, changes: changes.map(changeReport) };
 }
 
 function dotted(address: number): string {

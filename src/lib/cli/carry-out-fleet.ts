@@ -1,0 +1,67 @@
+import { type CarryOut, carryOut, describe } from '../engine/carry-out';
+import { Gate } from '../host/gate';
+import { forEachHost, type Outcome } from '../host/pool';
+import type { InventoryNode } from '../inventory/inventory';
+import type { NodeStep } from '../plan/host-change';
+import { fleetProgress } from '../view/fleet-progress';
+import type { NetctlCommand } from './command';
+import { beginNoMore, uninterrupted } from './interrupt';
+import type { Hosts } from './nodes';
+
+export interface FleetPlan {
+  readonly node: string;
+  readonly steps: readonly NodeStep[];
+}
+
+/**
+ * Carries out the steps of several nodes, several nodes at once, and shows how far each one is. Docker is restarted on one
+ * node at a time. A node that fails does not stop the others.
+ */
+export async function carryOutFleet<Plan extends FleetPlan>(
+  command: NetctlCommand,
+  plans: readonly Plan[],
+  hosts: Hosts,
+  options: {
+    readonly nodes: readonly InventoryNode[];
+    readonly atOnce: number;
+    readonly maxFailures: number | undefined;
+    readonly member: CarryOut['member'];
+  },
+): Promise<readonly Outcome<Plan, void>[]> {
+  const docker = new Gate(1);
+  const progress = await fleetProgress(
+    process.stderr,
+    command.talkScreen,
+    plans.map(({ node }) => node),
+  );
+  const { atOnce, maxFailures, member } = options;
+  const outcomes = await forEachHost(
+    plans,
+    { atOnce, ...(maxFailures === undefined ? {} : { maxFailures }) },
+    async (plan) => {
+      const node = options.nodes.find(({ name }) => name === plan.node);
+      if (node === undefined) throw new TypeError(`no node ${plan.node}`);
+      const host = await hosts.of(node);
+      const total = plan.steps.reduce((sum, { changes }) => sum + changes.length, 0);
+      let done = 0;
+      const make = (step: NodeStep) => () =>
+        uninterrupted(() =>
+          carryOut(step, {
+            host,
+            stop: beginNoMore,
+            member,
+            doing: (change) => progress.doing(plan.node, describe(change), ++done, total),
+          }),
+        );
+      try {
+        for (const step of plan.steps) await (step.oneAtATime === undefined ? make(step)() : docker.run(make(step)));
+      } catch (error) {
+        progress.end(plan.node, `failed: ${error instanceof Error ? error.message : String(error)}`);
+        throw error;
+      }
+      progress.end(plan.node, 'done');
+    },
+  );
+  progress.close();
+  return outcomes;
+}
