@@ -198,7 +198,14 @@ function planNode(at: BootstrapNode, wish: BootstrapWish, subnet: AssignedSubnet
       ...(wish.inventory.docker.optionsFile === undefined ? {} : { optionsFile: wish.inventory.docker.optionsFile }),
     },
   );
-  problems.push(...docker.refusals, ...docker.problems.filter(({ severity }) => severity !== 'error'));
+  // What is wrong with Docker's side is mended by this plan, but is said: with a refusal it stays as it is.
+  const isMended = docker.refusals.length === 0;
+  problems.push(
+    ...docker.refusals,
+    ...docker.problems.map(
+      (each): Problem => (isMended && each.severity === 'error' ? { ...each, severity: 'warning' } : each),
+    ),
+  );
   const steps = [
     host,
     started.step,

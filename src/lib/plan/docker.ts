@@ -531,7 +531,7 @@ function conflicts(
         'docker-flags-by-hand',
         inCommand[0]?.source.file ?? '',
         `flannel's options are given by hand: ${inCommand.map(({ words, source }) => `${words.join(' ')} (${source.file})`).join(', ')}`,
-        'Take them out of ExecStart, or let netctl do so: it replaces ExecStart in a drop-in and leaves the file.',
+        'Take them out of ExecStart, or let netctl do so with --adopt: it replaces ExecStart in a drop-in and leaves the file.',
       ),
     );
   }
