@@ -1,56 +1,52 @@
-import { once } from 'node:events';
+import { pipeline } from 'node:stream';
 import { constants, createGzip } from 'node:zlib';
 
 /** Below this a link gains by packing: gzip -1 makes about 79 MB/s here. */
 const fastLinkBytesPerMs = 60_000;
-/** So much is measured before the level is chosen anew; more than fits into the buffers on the way (2 MB window, 2 MB stream). */
-const probeBytes = 6 * 1024 * 1024;
+/** More than fits into the buffers on the way (2 MB of window, 2 MB of stream), which take it at any speed. */
+const memberBytes = 8 * 1024 * 1024;
 const poorRatio = 0.95;
 
 /**
  * Packs with gzip as hard as it pays: not at all (stored) as long as the receiver takes bytes faster than we could pack them,
  * lightly (level 1) on a slower way, and not at all again when the content does not shrink.
+ *
+ * Made of several gzip members, which `gzip -dc` reads as one: zlib's own change of level is not open to gzip streams in Node.
  */
 export async function* adaptiveGzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const gzip = createGzip({ level: constants.Z_NO_COMPRESSION, chunkSize: 256 * 1024 });
-  const sent = { bytes: 0, waitedMs: 0 };
-
-  const setLevel = (level: number) =>
-    new Promise<void>((resolve, reject) => {
-      const done = (error?: Error | null) => (error ? reject(error) : resolve());
-      // Node has it for every stream that deflates; its types have it for two of the three.
-      const params: unknown = Reflect.get(gzip, 'params');
-      if (typeof params === 'function') Reflect.apply(params, gzip, [level, constants.Z_DEFAULT_STRATEGY, done]);
-      else resolve();
-    });
-
-  const pack = async () => {
-    let stage: 'measure' | 'packing' | 'decided' = 'measure';
-    let taken = 0;
-    let before = { taken: 0, sent: 0 };
-    for await (const chunk of source) {
-      taken += chunk.length;
-      if (!gzip.write(chunk)) await once(gzip, 'drain');
-      if (taken - before.taken < probeBytes) continue;
-      if (stage === 'measure') {
-        if (sent.waitedMs > 0 && sent.bytes / sent.waitedMs < fastLinkBytesPerMs) {
-          await setLevel(constants.Z_BEST_SPEED);
-          stage = 'packing';
+  const chunks = source[Symbol.asyncIterator]();
+  let level = constants.Z_NO_COMPRESSION;
+  let isStubborn = false;
+  let isOver = false;
+  try {
+    while (!isOver) {
+      let taken = 0;
+      let packed = 0;
+      let waitedMs = 0;
+      const part = async function* () {
+        while (taken < memberBytes) {
+          const { value, done } = await chunks.next();
+          if (done === true) {
+            isOver = true;
+            return;
+          }
+          taken += value.length;
+          yield value;
         }
-        before = { taken, sent: sent.bytes };
-      } else if (stage === 'packing') {
-        if ((sent.bytes - before.sent) / (taken - before.taken) > poorRatio) await setLevel(constants.Z_NO_COMPRESSION);
-        stage = 'decided';
+      };
+      // Errors of the source reach the loop below through the gzip stream, which is then destroyed.
+      const member = pipeline(part, createGzip({ level, chunkSize: 256 * 1024 }), () => undefined);
+      for await (const chunk of member) {
+        packed += chunk.length;
+        const begin = performance.now();
+        yield chunk;
+        waitedMs += performance.now() - begin;
       }
+      if (level !== constants.Z_NO_COMPRESSION && packed / taken > poorRatio) isStubborn = true;
+      const isSlow = waitedMs > 0 && packed / waitedMs < fastLinkBytesPerMs;
+      level = isSlow && !isStubborn ? constants.Z_BEST_SPEED : constants.Z_NO_COMPRESSION;
     }
-    gzip.end();
-  };
-
-  pack().catch((error: unknown) => gzip.destroy(error instanceof Error ? error : new Error(String(error))));
-  for await (const chunk of gzip) {
-    sent.bytes += chunk.length;
-    const begin = performance.now();
-    yield chunk;
-    sent.waitedMs += performance.now() - begin;
+  } finally {
+    await chunks.return?.();
   }
 }

@@ -15,11 +15,11 @@ function shellQuoted(word: string): string {
 /**
  * A command as the text that sshd hands to the user's login shell, whichever that is: sh, bash, zsh, fish and csh read it alike.
  *
- * It starts `sh`, which writes the marker on both outputs and then becomes the command. What a talkative `.bashrc` says stands
- * before the marker; a shell that runs nothing (nologin, a forced command) never writes it.
+ * It starts `sh`, which writes the marker on both outputs, and the process's number with a colon, and then becomes the command.
+ * What a talkative `.bashrc` says stands before the marker; a shell that runs nothing (nologin, a forced command) never writes it.
  * @throws InvalidInput `command-unsendable` a word with NUL or half a surrogate pair, or a text that is too long
  */
-export function loginShellText(argv: readonly string[], marker: string): string {
+export function loginShellText(argv: readonly string[], marker: string, input: 'stdin' | 'nothing' = 'stdin'): string {
   for (const word of argv) {
     if (/[\0\p{Cs}]/u.test(word)) {
       throw new InvalidInput({
@@ -31,7 +31,7 @@ export function loginShellText(argv: readonly string[], marker: string): string 
   const prepare =
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is sh's
     'LC_ALL=C PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin;export LC_ALL PATH;' +
-    `printf %s ${marker};printf %s ${marker} >&2;`;
+    `printf %s ${marker}$$:;printf %s ${marker}$$: >&2;${input === 'nothing' ? 'exec </dev/null;' : ''}`;
   const text = argv.every(isSameInEveryShell)
     ? `exec /bin/sh -c '${prepare}exec "$@"' sh ${argv.map((word) => (/^[A-Za-z0-9_/.:-]+$/.test(word) ? word : `'${word}'`)).join(' ')}`
     : `exec /bin/sh -c '${prepare}eval "exec $(printf %b "${asciiEscaped(shellText(argv))}")"'`;
@@ -43,6 +43,27 @@ export function loginShellText(argv: readonly string[], marker: string): string 
     });
   }
   return text;
+}
+
+/** What stands after the marker, and the number of the command's process, which leads its group. */
+export function afterMarker(
+  bytes: Buffer,
+  marker: string,
+): { readonly pid: number; readonly rest: Buffer } | undefined {
+  const at = bytes.indexOf(marker);
+  if (at < 0) return undefined;
+  const begin = at + marker.length;
+  const end = bytes.indexOf(':', begin);
+  if (end < 0) return undefined;
+  return { pid: Number(bytes.toString('latin1', begin, end)), rest: bytes.subarray(end + 1) };
+}
+
+/** Asks the command to end, and all that it started; ends what is left after a second. */
+export function stopText(pid: number): string {
+  // Without "--", which dash and busybox take for a number.
+  const all = `kill -TERM -${pid} || kill -TERM ${pid}`;
+  const wait = 'for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1';
+  return `exec /bin/sh -c '${all}; ${wait}; kill -0 -${pid} || exit 0; done; kill -KILL -${pid}' >/dev/null 2>/dev/null`;
 }
 
 /** Within single quotes csh acts on `!` and line ends, fish on backslashes; what is not ASCII depends on the locale. */

@@ -55,7 +55,7 @@ export async function openConnection(target: SshTarget, context: SshContext): Pr
     if (found.kind === 'open') return found.connection;
     if (!found.mayRepeat || attempt === connectTries) throw found.error;
     await found.asked;
-    await sleep(200 * 2 ** attempt * (0.5 + Math.random()));
+    await sleep(100 * 2 ** attempt * (0.5 + Math.random()));
   }
 }
 

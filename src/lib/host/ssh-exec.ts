@@ -5,7 +5,7 @@ import { CollectedOutput } from './collected-output';
 import { saidTooMuch, tookTooLong } from './command-limits';
 import { feed } from './feed';
 import type { Command, Output } from './host';
-import { describeCommand, loginShellText } from './quote';
+import { afterMarker, describeCommand, loginShellText, stopText } from './quote';
 import type { SshConnection } from './ssh-connection';
 
 export interface ExecOptions {
@@ -27,7 +27,7 @@ export function execOverSsh(
   signal: AbortSignal | undefined,
 ): Promise<Output> {
   const { host, marker, maxOutputBytes, timeoutMs } = options;
-  const text = loginShellText(command.argv, marker);
+  const text = loginShellText(command.argv, marker, command.stdin === undefined ? 'nothing' : 'stdin');
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
     const output = new CollectedOutput(maxOutputBytes);
@@ -47,7 +47,7 @@ export function execOverSsh(
     const giveUp = (error: unknown) => {
       if (isSettled) return;
       settle(() => reject(error));
-      if (channel !== undefined) stop(channel);
+      if (channel !== undefined) stop(connection.client, channel, afterMarker(output.stdout, marker)?.pid);
     };
     const abort = () => giveUp(signal?.reason);
     const timer = setTimeout(() => giveUp(tookTooLong(host, command, timeoutMs, exit !== undefined)), timeoutMs);
@@ -71,14 +71,15 @@ export function execOverSsh(
       opened.on('close', () => {
         settle(() => {
           if (exit === undefined) return reject(diedHalfWay(host, command, connection));
-          const stdout = afterMarker(output.stdout, marker);
+          const stdout = afterMarker(output.stdout, marker)?.rest;
           if (stdout === undefined) return reject(noShell(options, output, exit.code));
-          const stderr = afterMarker(output.stderr, marker) ?? output.stderr;
+          const stderr = afterMarker(output.stderr, marker)?.rest ?? output.stderr;
           resolve({ ...exit, stdout, stderr });
         });
       });
-      if (isSettled) return stop(opened);
-      feed(opened, command.stdin, ended.signal).catch(giveUp);
+      if (isSettled) return stop(connection.client, opened, undefined);
+      // A command without input has /dev/null; ssh2 sends no signal on a channel whose input was ended.
+      if (command.stdin !== undefined) feed(opened, command.stdin, ended.signal).catch(giveUp);
     };
     openChannel(connection, text, ended.signal, attend).catch((error: unknown) => {
       if (isSettled) return;
@@ -123,8 +124,11 @@ function isRefusal(error: unknown): boolean {
   return error instanceof Error && /^(?:Unable to exec|\(SSH\) Channel open failure)/.test(error.message);
 }
 
-/** Asks what runs there to end, then ends it. sshd passes signals on to the command and what it started. */
-function stop(channel: ClientChannel): void {
+/**
+ * Asks what runs there to end, then ends it. The signal is on its way at once, even if netctl ends now; but sshd before 7.9 knows
+ * no signals, and ssh2 sends none once the input has ended, so a second command does the same more thoroughly.
+ */
+function stop(client: Client, channel: ClientChannel, pid: number | undefined): void {
   const attempt = (what: () => void) => {
     try {
       what();
@@ -135,16 +139,17 @@ function stop(channel: ClientChannel): void {
   attempt(() => channel.signal('TERM'));
   channel.resume();
   channel.stderr.resume();
-  const timer = setTimeout(() => {
-    attempt(() => channel.signal('KILL'));
-    attempt(() => channel.close());
-  }, 1000);
+  if (pid !== undefined) {
+    attempt(() =>
+      client.exec(stopText(pid), (error, stopping) => {
+        if (error) return;
+        stopping.on('error', () => undefined).resume();
+        stopping.stderr.resume();
+      }),
+    );
+  }
+  const timer = setTimeout(() => attempt(() => channel.close()), 1500);
   channel.once('close', () => clearTimeout(timer));
-}
-
-function afterMarker(bytes: Buffer, marker: string): Uint8Array | undefined {
-  const at = bytes.indexOf(marker);
-  return at < 0 ? undefined : bytes.subarray(at + marker.length);
 }
 
 function diedHalfWay(host: string, command: Command, connection: SshConnection): Unreachable {

@@ -242,7 +242,12 @@ if [ "$found" = "$after" ]; then
 fi
 folder=\${path%/*}/
 [ -d "$folder" ] || (umask 022; mkdir -p "$folder") || fail 'its folder cannot be made'
-tmp=$(mktemp "\${folder}.netctl.XXXXXX") || fail 'nothing can be written beside it'
+beside=$folder.\${path##*/}.netctl-
+for stale in "$beside"??????; do
+  # What a power cut left behind; a younger one may be in use.
+  [ -f "$stale" ] && [ -n "$(find "$stale" -mmin +60)" ] && rm -f "$stale"
+done
+tmp=$(mktemp "\${beside}XXXXXX") || fail 'nothing can be written beside it'
 $decoder >"$tmp" || { say damaged; exit 1; }
 [ "$(hash "$tmp")" = "$after" ] || { say damaged; exit 1; }
 [ -n "$owner" ] || [ "$found" = absent ] || owner=$(stat -c %u:%g "$path")
