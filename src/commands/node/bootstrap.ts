@@ -1,4 +1,5 @@
 import * as Flags from '@oclif/core/flags';
+import { preflightChecks } from '../../lib/check/preflight-checks';
 import { bootstrap } from '../../lib/cli/bootstrap';
 import { NetctlCommand } from '../../lib/cli/command';
 import { etcdFlags, flannelFlag, outputFlags, ownFlags, severalArguments } from '../../lib/cli/flags';
@@ -12,7 +13,8 @@ export default class NodeBootstrap extends NetctlCommand {
     "Makes machines flannel nodes over SSH: program, certificates, service, subnet, Docker's bridge.";
   static override description =
     'It looks at every node, says what it would change, asks, does it, and looks again. Run again it changes nothing; a run that was cut off is ' +
-    'finished by running it again. Docker is restarted on one node at a time, and only where its running state differs.';
+    'finished by running it again. Docker is restarted on one node at a time, and only where its running state differs.\n\nCHECKS\n' +
+    preflightChecks.map(({ name, about }) => `  ${name.padEnd(15)} ${about}`).join('\n');
   static override examples = [
     '<%= config.bin %> <%= command.id %> --all --dry-run',
     '<%= config.bin %> <%= command.id %> hdss7-21 hdss7-22',
@@ -45,6 +47,13 @@ export default class NodeBootstrap extends NetctlCommand {
       })(),
       adopt: Flags.boolean({ summary: 'Take over a set-up of flannel or Docker that was made by hand.' }),
       follow: Flags.boolean({ summary: 'Let Docker restart by itself when flannel gets another subnet.' }),
+      'skip-check': Flags.option({
+        options: preflightChecks.map(({ name }) => name),
+        summary: 'Leave out a check of the preflight; can be repeated.',
+        helpValue: 'NAME',
+        multiple: true,
+        multipleNonGreedy: true,
+      })(),
       'dry-run': Flags.boolean({ summary: 'Show what would be done, with differences; do nothing.' }),
       yes: Flags.boolean({ char: 'y', summary: 'Do not ask.' }),
     }),
@@ -73,6 +82,7 @@ export default class NodeBootstrap extends NetctlCommand {
         adopt: flags.adopt,
         follow: flags.follow,
         dryRun: flags['dry-run'],
+        skip: new Set(flags['skip-check'] ?? []),
         atOnce: flags.serial,
         maxFailures: flags['max-failures'],
         approve: async (plan) => {

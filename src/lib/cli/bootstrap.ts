@@ -1,9 +1,13 @@
 import { createReadStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { preflight } from '../check/preflight';
+import type { PreflightCheck, PreflightProblem } from '../check/preflight-checks';
+import { interfaceFor, interfaceOptions, publicIPFor } from '../check/preflight-interface';
 import { describe } from '../engine/carry-out';
 import { execute } from '../engine/execute';
 import { survey } from '../engine/survey';
-import { InvalidInput, NetctlError, Refused } from '../errors';
+import { NetctlError, Refused } from '../errors';
 import { type NodeSeen, nodeFacts } from '../fact/node-facts';
 import { forEachHost } from '../host/pool';
 import type { Inventory, InventoryNode } from '../inventory/inventory';
@@ -17,7 +21,6 @@ import {
   type NodePlan,
   planBootstrap,
 } from '../plan/bootstrap';
-import { nodeInterface } from '../plan/node-interface';
 import type { BootstrapDocument, NodeReport } from '../view/node-bootstrap';
 import { nodeReport } from '../view/node-bootstrap';
 import { carryOutFleet } from './carry-out-fleet';
@@ -31,6 +34,8 @@ export interface BootstrapOptions {
   readonly adopt: boolean;
   readonly follow: boolean;
   readonly dryRun: boolean;
+  /** Checks of the preflight that are left out. */
+  readonly skip: ReadonlySet<PreflightCheck>;
   readonly atOnce: number;
   readonly maxFailures: number | undefined;
   /** Shows the plan and asks; throws `Refused` when it is not to be done. */
@@ -70,12 +75,26 @@ export async function bootstrap(
   const planAll = (asked: readonly Asked[], leases: NetworkReading['leases']['leases']) =>
     planNodes(asked, inventory, wish, leases);
 
-  const planned = planAll(first.asked, network.leases.leases);
+  const findings = preflight({
+    inventory,
+    nodes: first.asked,
+    version: intent.version,
+    effective: network.effective,
+    endpoints: intent.endpoints,
+    configIn: network.api,
+    leases: network.leases.leases,
+    archives: [archive.facts],
+    certificates: intent.certificateProblems,
+    adopt: options.adopt,
+    skip: options.skip,
+  });
+  const planned = withFindings(planAll(first.asked, network.leases.leases), findings);
   const document = (reports: readonly NodeReport[], applied: boolean): BootstrapDocument => ({
     prefix: network.prefix,
     flannel: intent.version.tag,
     archive: archive.facts.name,
     applied,
+    problems: findings.filter(({ node }) => node === null),
     items: nodes.flatMap((node) => reports.find(({ name }) => name === node.name) ?? []),
   });
   const shown = document([...first.failed, ...planned.reports], false);
@@ -128,12 +147,11 @@ async function intentOf(
   inventory: Inventory,
   network: NetworkReading,
   options: BootstrapOptions,
-): Promise<BootstrapIntent> {
+): Promise<BootstrapIntent & { readonly certificateProblems: readonly Problem[] }> {
   const { effective } = network;
   if (effective === null) throw new TypeError('there is a network');
   const settings = await session.settings();
   const { endpoints, ca, cert, key } = inventory.flannel.etcd;
-  const { readFile } = await import('node:fs/promises');
   const read = async (path: string | undefined) =>
     path === undefined ? undefined : { path, bytes: await readFile(path) };
   const files = {
@@ -143,15 +161,6 @@ async function intentOf(
   };
   const given = Object.fromEntries(Object.entries(files).filter(([, file]) => file !== undefined));
   const verdict = checkCertificates(given, { now: new Date(), warnDays: 30 });
-  const bad = verdict.problems.filter(({ severity }) => severity === 'error');
-  if (bad.length > 0) {
-    throw new InvalidInput({
-      code: bad[0]?.code ?? 'certificate-invalid',
-      message: `the certificates that flanneld would use are no good: ${bad[0]?.message ?? ''}`,
-      details: bad.slice(1).map(({ message }) => message),
-      next: bad.flatMap(({ suggestion }) => (suggestion === null ? [] : [suggestion])),
-    });
-  }
   return {
     inventory,
     version: session.version,
@@ -160,6 +169,7 @@ async function intentOf(
     endpoints: endpoints ?? settings.endpoints.value,
     adopt: options.adopt,
     follow: options.follow,
+    certificateProblems: verdict.problems,
     ...(Object.keys(given).length === 0
       ? {}
       : { certificates: Object.fromEntries(Object.entries(given).map(([name, file]) => [name, file?.bytes])) }),
@@ -214,16 +224,53 @@ function planNodes(
   wish: Parameters<typeof planBootstrap>[1],
   leases: NetworkReading['leases']['leases'],
 ): Planned {
-  const hosts = wish.endpoints.flatMap((endpoint) => (URL.canParse(endpoint) ? [new URL(endpoint).hostname] : []));
+  const optionsOf = interfaceOptions({ inventory, nodes: asked, endpoints: wish.endpoints });
   const ready: BootstrapNode[] = [];
   const failed: NodeReport[] = [];
   for (const { node, seen } of asked) {
-    const iface = nodeInterface(node, inventory, seen, hosts);
-    if ('code' in iface) failed.push(blocked(node, [iface]));
-    else ready.push({ node, seen, iface, publicIP: iface.publicIP });
+    const iface = interfaceFor(node, seen, optionsOf(node));
+    const own = publicIPFor(node, seen, optionsOf(node));
+    if (!iface.known) failed.push(blocked(node, [noInterface(node, iface.why)]));
+    else if (!own.known) failed.push(blocked(node, [noInterface(node, own.why)]));
+    else {
+      ready.push({
+        node,
+        seen,
+        iface: { name: iface.value.flag, mtuBytes: iface.value.mtu, hasPublicIP: own.value.isOwn },
+        publicIP: own.value.publicIP,
+      });
+    }
   }
   const plans = planBootstrap(ready, wish, leases);
   return { plans, failed, reports: [...failed, ...plans.map((plan) => nodeReport(plan, stateOf(plan)))] };
+}
+
+function noInterface(node: InventoryNode, why: string): Problem {
+  return {
+    code: 'no-interface',
+    severity: 'error',
+    path: 'iface',
+    message: why,
+    suggestion: `Name it in the inventory: nodes: - { name: ${node.name}, iface: eth0 }`,
+  };
+}
+
+/** What the preflight found stands with the plan of its node; an error blocks it, one that concerns all blocks all. */
+function withFindings(planned: Planned, findings: readonly PreflightProblem[]): Planned {
+  const isBlocked = findings.some(({ node, severity }) => node === null && severity === 'error');
+  const of = (name: string): readonly Problem[] => findings.filter(({ node }) => node === name);
+  const plans = planned.plans.map((plan) => ({ ...plan, problems: [...plan.problems, ...of(plan.node)] }));
+  const failed = planned.failed.map((report) => ({
+    ...report,
+    // The preflight says it better, when it was not told to be silent.
+    problems: of(report.name).some(({ severity }) => severity === 'error') ? of(report.name) : report.problems,
+  }));
+  const state = (plan: NodePlan): NodeReport['state'] => (isBlocked ? 'blocked' : stateOf(plan));
+  return {
+    plans: isBlocked ? [] : plans,
+    failed,
+    reports: [...failed, ...plans.map((plan) => nodeReport(plan, state(plan)))],
+  };
 }
 
 function stateOf(plan: NodePlan): NodeReport['state'] {

@@ -100,13 +100,6 @@ export const bootstrapTopics: readonly Topic[] = [
     mend: ['Name it: nodes: - { name: NODE, iface: eth1 }'],
   },
   {
-    code: 'interface-unknown',
-    title: 'The interfaces of the node could not be read',
-    meaning: 'netctl asks the program ip (iproute2).',
-    causes: ['iproute2 is not installed.'],
-    mend: ['Install iproute2 on the node.'],
-  },
-  {
     code: 'node-change-failed',
     exit: exitCodes.failed,
     title: 'A command on a node failed',

@@ -34,6 +34,8 @@ export interface BootstrapDocument {
   readonly flannel: string;
   readonly archive: string;
   readonly applied: boolean;
+  /** What concerns no single node. */
+  readonly problems: readonly Problem[];
   readonly items: readonly NodeReport[];
 }
 

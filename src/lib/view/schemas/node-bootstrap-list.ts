@@ -34,5 +34,6 @@ export const nodeBootstrapList = listSchema(
   prefix: z.string(),
   flannel: z.string(),
   archive: z.string(),
+  problems: z.array(problemItem).describe('What concerns no single node.'),
   applied: z.boolean().describe('False: only a plan, or nothing was to be done.'),
 });
