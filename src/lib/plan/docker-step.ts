@@ -54,9 +54,7 @@ export function dockerFactsOf(
   const running = answers.docker.known && answers.docker.value.state === 'running' ? answers.docker.value.engine : null;
   const bridge = answers.networks.known ? answers.networks.value.find(({ name }) => name === 'bridge') : undefined;
   const docker0 = answers.links.known ? answers.links.value.find(({ name }) => name === 'docker0') : undefined;
-  const dockerd = answers.dockerd.known
-    ? answers.dockerd.value.find(({ isInHostsNamespace }) => isInHostsNamespace !== false)
-    : undefined;
+  const dockerd = answers.dockerd.known ? answers.dockerd.value.find(isDaemon) : undefined;
   const program = answers.dockerProgram.known ? answers.dockerProgram.value : undefined;
   return {
     daemonJson: file(docker.daemonJson ?? inventoryDefaults.docker.daemonJson),
@@ -87,6 +85,11 @@ export function dockerFactsOf(
     subnetEnv,
     files: dockerFiles({}).map(file),
   };
+}
+
+/** Not one in a container, and not our own question: `dockerd --version` may still run when processes are listed. */
+function isDaemon({ words, isInHostsNamespace }: Process): boolean {
+  return isInHostsNamespace !== false && !['--version', '--help', '--validate'].includes(words[1] ?? '');
 }
 
 /** A file of the plan for Docker as a change of the node. */
