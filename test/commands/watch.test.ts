@@ -204,6 +204,9 @@ describe('netctl subnets ls --watch', () => {
   it('says on the terminal that etcd is away, and goes on when it is back', async () => {
     const terminal = onTerminal(['subnets', 'ls', '--watch']);
     await terminal.shows('1 subnet, revision');
+    // A change that has come shows that the watch is begun; before that, etcd going away is an error.
+    leaseLikeFlanneld(etcd, 'v3', '10.1.27.0/24', hostGw('192.168.0.7'));
+    await terminal.shows('10.1.27.0/24');
     await etcd.members[0]?.kill();
     await terminal.shows(/Ctrl-C ends\. \S/);
     await etcd.members[0]?.restart();

@@ -5,6 +5,7 @@ import { formatIpv4 } from '../../src/lib/net/ipv4';
 import { readLease, readLeases, type StoredKey } from '../../src/lib/net/lease';
 import { keyGrammarOf, leaseKey, parseLeaseKey, readLeaseKey, readPlainLeaseKey } from '../../src/lib/net/lease-key';
 import { parseLeaseValue, readLeaseValue, readPlainLeaseValue, valueRulesOf } from '../../src/lib/net/lease-value';
+import { PlainLease } from '../../src/lib/net/plain-lease';
 
 const prefix = '/coreos.com/network';
 const old = parseFlannelVersion('v0.16.2');
@@ -429,6 +430,59 @@ describe('the leases of a network', () => {
     );
     expect(unreadable.map(({ valueIsKey }) => valueIsKey)).toEqual([true, false]);
     expect(unreadable[0]).toMatchObject({ subnet: { base: 0x0a050300, length: 24 }, outcome: 'error' });
+  });
+
+  it("in the usual form are kept as numbers, and say what the reader by Go's rules says", () => {
+    const address = fc.ipV4();
+    const mac = fc
+      .array(fc.nat(255), { minLength: 6, maxLength: 6 })
+      .map((all) => all.map((byte) => byte.toString(16).padStart(2, '0')).join(':'));
+    const value = fc
+      .tuple(
+        address,
+        fc.boolean(),
+        fc.constantFrom('none', 'host-gw', 'vxlan', 'old vxlan'),
+        fc.nat(70_000),
+        mac,
+        fc.constantFrom('', '', '', ' ', ',"X":1'),
+      )
+      .map(([ip, withNull, type, vni, vtepMac, odd]) => {
+        const data = `{${type === 'vxlan' ? `"VNI":${vni},` : ''}"VtepMAC":"${vtepMac}"}`;
+        const backend = type === 'none' ? '' : `,"BackendType":"${type.replace('old ', '')}"`;
+        return `{"PublicIP":"${ip}"${withNull ? ',"PublicIPv6":null' : ''}${backend}${type.endsWith('vxlan') ? `,"BackendData":${data}` : ''}${odd}}`;
+      });
+    const key = fc
+      .tuple(address, fc.integer({ min: -1, max: 32 }))
+      .map(([ip, length]) => `${prefix}/subnets/${ip}-${length}`);
+    const leased = fc.record({ permanent: fc.boolean(), revision: fc.nat().map(String) });
+    let usual = 0;
+    fc.assert(
+      fc.property(key, value, leased, (name, text, more) => {
+        const entry = stored(name, text, more);
+        const [read] = readLeases({ api: 'v3', entries: [entry] }, prefix, newest).leases;
+        const place = readLeaseKey(name, keyGrammarOf(newest));
+        const attrs = readLeaseValue(bytes(text), valueRulesOf(newest));
+        expect(read !== undefined).toBe(place.ok && attrs.kind === 'ok');
+        if (read === undefined || !place.ok || attrs.kind !== 'ok') return;
+        if (read instanceof PlainLease) usual += 1;
+        expect(read).toMatchObject({
+          ...attrs.attrs,
+          subnet: place.subnet,
+          address: place.address,
+          ipv6Subnet: null,
+          key: name,
+        });
+        expect(read).toMatchObject({
+          ...more,
+          createdRevision: entry.createdRevision,
+          leaseId: null,
+          ttlSeconds: null,
+        });
+        expect(read.subnetText).toBe(name.slice(`${prefix}/subnets/`.length).replace('-', '/'));
+      }),
+      { numRuns: 3000 },
+    );
+    expect(usual).toBeGreaterThan(1000);
   });
 
   it('are read one at a time for a watch, in the same way', () => {

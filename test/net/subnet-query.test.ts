@@ -5,14 +5,14 @@ import { parseFlannelVersion } from '../../src/lib/net/flannel-version';
 import { type Lease, readLeases } from '../../src/lib/net/lease';
 import { filterHelp, findLeases, parseFilter, parseSort, type SubnetRow } from '../../src/lib/net/subnet-query';
 
-function lease(subnet: string, publicIP: string, more = ''): Lease {
+function lease(subnet: string, publicIP: string, more = '', permanent = false): Lease {
   const value = new TextEncoder().encode(`{"PublicIP":"${publicIP}","PublicIPv6":null${more}}`);
   const entry = {
     key: `/net/subnets/${subnet.replace('/', '-')}`,
     value,
     revision: '1',
     createdRevision: '1',
-    permanent: false,
+    permanent,
   };
   const [read] = readLeases({ api: 'v3', entries: [entry] }, '/net', parseFlannelVersion('v0.28.9')).leases;
   if (read === undefined) throw new Error('not a lease');
@@ -23,7 +23,7 @@ const vxlan = ',"BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"0e:00:00
 const leases = [
   lease('10.1.1.0/24', '10.4.7.11', vxlan),
   lease('10.1.2.0/24', '10.4.7.12', vxlan),
-  lease('10.1.16.0/20', '10.4.8.13', ',"BackendType":"host-gw"'),
+  lease('10.1.16.0/20', '10.4.8.13', ',"BackendType":"host-gw"', true),
   lease('10.1.40.0/24&fc00:0:0:1::-64', '10.1.1.9', ',"BackendType":"host-gw"'),
 ];
 const nodes = [
@@ -77,7 +77,7 @@ const row = (index: number, more: Partial<SubnetRow> = {}): SubnetRow => {
 const rows = [
   row(0, { node: 'web1', ttlSeconds: 80_000 }),
   row(1, { node: 'web2', ttlSeconds: 1800, problems: ['renewal-overdue'] }),
-  { ...row(2, { node: 'db' }), lease: { ...row(2).lease, permanent: true } },
+  row(2, { node: 'db' }),
   row(3, { ttlSeconds: 3600, problems: ['lease-wrong-length', 'unknown-owner'] }),
 ];
 const kept = (...expressions: string[]) =>

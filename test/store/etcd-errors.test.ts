@@ -77,12 +77,11 @@ describe('asking endpoints in turn', () => {
     const calledOff: string[] = [];
     const ask = async (endpoint: string, { signal }: { signal: AbortSignal }) => {
       signal.addEventListener('abort', () => calledOff.push(endpoint));
-      await sleep(endpoint === 'slow' ? 1000 : 1);
+      // The slow one never answers: an answer there is only when another is asked.
+      if (endpoint === 'slow') await new Promise((resolve) => signal.addEventListener('abort', resolve));
       return endpoint;
     };
-    const begun = Date.now();
     expect((await firstAnswer(['slow', 'quick', 'third'], ask, race)).endpoint).toBe('quick');
-    expect(Date.now() - begun).toBeLessThan(500);
     expect(calledOff).toContain('slow');
   });
 

@@ -5,6 +5,7 @@ import { parseIpv4 } from '../net/ipv4';
 import { type ForeignKey, type Lease, type LeaseReading, ownKeyTail, type UnreadableLease } from '../net/lease';
 import type { EffectiveConfig } from '../net/network-config';
 import { type NodeRef, nodesByPublicIP, publicIPOf } from '../net/node-ref';
+import { PlainLease } from '../net/plain-lease';
 import type { Problem } from '../net/problem';
 import { shellWord } from '../net/shell-word';
 import { type Capacity, capacityOf, nearlyFull } from '../plan/capacity';
@@ -44,23 +45,50 @@ const listed = 5;
 /** What is wrong with the leases, the gravest first, then by subject. Pure; n log n in the number of leases. */
 export function checkLeases(check: LeaseCheck): readonly LeaseProblem[] {
   const twins = twinSubnets(check.reading.leases);
+  // What concerns one lease alone is looked for among those that are not as nearly all are.
+  const unusual = { ...check, reading: { ...check.reading, leases: unusualLeases(check) } };
   const problems = [
     ...check.reading.unreadable.map((lease) => unreadable(lease, check)),
     ...foreignKeys(check, twins),
-    ...keyProblems(check, twins),
+    ...keyProblems(unusual, twins),
     ...overlaps(check, twins),
     ...duplicates(check),
-    ...publicIPs(check),
-    ...configFit(check),
+    ...publicIPs(unusual),
+    ...configFit(unusual),
     ...families(check),
-    ...backendData(check),
-    ...times(check),
+    ...backendData(unusual),
+    ...times(unusual),
     ...etcdLeaseProblems(check),
     ...capacity(check),
     ...inventory(check),
   ];
   // A stable sort keeps the order in which the checks found them, which is that of the subnets.
   return problems.sort((a, b) => rank[a.severity] - rank[b.severity]);
+}
+
+/**
+ * Leases without those in which nothing can be wrong by itself: written as flanneld writes them, of a size and in a place that
+ * the config wants, with its backend, owned by an address that a host can have, and not known to end soon. One look at each
+ * of 65,536 takes a tenth of the time that all checks take.
+ */
+function unusualLeases({ reading, effective, version, ttls }: LeaseCheck): readonly Lease[] {
+  if (effective === null || !effective.enableIPv4 || ttls !== undefined) return reading.leases;
+  const fit = leaseFitOf(effective, version);
+  const type = publishedType(effective.backend.type);
+  if (type === null) return reading.leases;
+  const vni = wantedVni(effective, version);
+  const network = effective.network === null ? undefined : parseIpv4Cidr(effective.network);
+  return reading.leases.filter((lease) => {
+    if (!(lease instanceof PlainLease) || lease.permanent || lease.ttlSeconds !== null) return true;
+    if (lease.backendType !== type || (vni !== undefined && lease.vni !== null && lease.vni !== vni)) return true;
+    const { subnet } = lease;
+    return (
+      lease.address !== subnet.base ||
+      isIpv6Only(lease) ||
+      badAddress(lease.publicAddress, network) !== undefined ||
+      fit.misfits(lease).length > 0
+    );
+  });
 }
 
 const rank: Readonly<Record<Problem['severity'], number>> = { error: 0, warning: 1, info: 2 };
@@ -264,7 +292,7 @@ function keyProblems({ reading, prefix, api }: LeaseCheck, twins: ReadonlySet<st
         }),
       );
     } else if (
-      !isPlainKeyOf(lease, directory.length) &&
+      !(lease instanceof PlainLease) &&
       key.startsWith(directory) &&
       !key.includes('/', directory.length) &&
       key.slice(directory.length) !== ownKeyTail(lease)
@@ -283,19 +311,6 @@ function keyProblems({ reading, prefix, api }: LeaseCheck, twins: ReadonlySet<st
   }
   return found;
 }
-
-/** `a.b.c.d-len` at this place, as flanneld writes it: the usual key, told without making its text anew. */
-function isPlainKeyOf({ key, subnetText, ipv6Subnet }: Lease, at: number): boolean {
-  if (ipv6Subnet !== null || key.length !== at + subnetText.length) return false;
-  for (let index = 0; index < subnetText.length; index++) {
-    const code = subnetText.charCodeAt(index);
-    if (key.charCodeAt(at + index) !== (code === slash ? dash : code)) return false;
-  }
-  return true;
-}
-
-const slash = 0x2f;
-const dash = 0x2d;
 
 // ---- leases against each other ----
 
@@ -352,12 +367,8 @@ function ipText(lease: Lease): string {
 }
 
 function duplicates({ reading, api }: LeaseCheck): readonly LeaseProblem[] {
-  const byIP = grouped(reading.leases, (lease) => (lease.publicIP === '0.0.0.0' ? null : lease.publicIP), parseIpv4);
-  const byMac = grouped(
-    reading.leases,
-    (lease) => (lease.vtepMac === '00:00:00:00:00:00' ? null : lease.vtepMac),
-    macNumber,
-  );
+  const byIP = grouped(reading.leases, publicAddress, (lease) => lease.publicIP);
+  const byMac = grouped(reading.leases, macNumber, (lease) => lease.vtepMac);
   return [
     ...byIP.map(([publicIP, leases]) =>
       problem({
@@ -383,67 +394,72 @@ function duplicates({ reading, api }: LeaseCheck): readonly LeaseProblem[] {
   ];
 }
 
-/**
- * Are all these texts numbers of their kind, and all different? `numberOf` may give two texts one number, never one text two. Sorting numbers takes a fifth of the time of a map of
- * texts, and in a healthy network it is the whole answer.
- */
-function areDistinct(
-  leases: readonly Lease[],
-  textOf: (lease: Lease) => string | null,
-  numberOf: (text: string) => number | undefined,
-): boolean {
-  const numbers = new Float64Array(leases.length);
-  let count = 0;
-  for (const lease of leases) {
-    const text = textOf(lease);
-    if (text === null) continue;
-    const number = numberOf(text);
-    if (number === undefined) return false;
-    numbers[count++] = number;
+/** A number that tells a value from others; null for none, undefined for one that is no number. */
+type NumberOf = (lease: Lease) => number | null | undefined;
+
+const publicAddress: NumberOf = (lease) => {
+  if (lease instanceof PlainLease) return lease.publicAddress || null;
+  return lease.publicIP === null ? null : someBits(parseIpv4(lease.publicIP));
+};
+
+const macNumber: NumberOf = (lease) => {
+  if (lease instanceof PlainLease) return lease.macNumber || null;
+  if (lease.vtepMac === null) return null;
+  return lease.vtepMac.length === 17 ? someBits(hexNumber(lease.vtepMac)) : undefined;
+};
+
+/** The lower 52 bits: where they differ the leases differ, and where they do not the texts are looked at. */
+const leaseNumber: NumberOf = ({ leaseId }) => (leaseId === null ? null : hexNumber(leaseId.slice(-13)));
+
+/** All zeros is no value. */
+function someBits(number: number | undefined): number | null | undefined {
+  return number === 0 ? null : number;
+}
+
+/** A hex number, colons passed over. */
+function hexNumber(text: string): number | undefined {
+  let number = 0;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code >= 0x30 && code <= 0x39) number = number * 16 + (code - 0x30);
+    else if (code >= 0x61 && code <= 0x66) number = number * 16 + (code - 0x57);
+    else if (code !== 0x3a) return undefined;
   }
-  const sorted = numbers.subarray(0, count).sort();
-  for (let index = 1; index < count; index++) if (sorted[index] === sorted[index - 1]) return false;
+  return number;
+}
+
+/** Have these leases different numbers, all of them? In a healthy network that is the whole answer. */
+function areDistinct(leases: readonly Lease[], numberOf: NumberOf): boolean {
+  // Half empty, so that a place is found at once; 0 is an empty place.
+  const size = 2 ** Math.ceil(Math.log2(leases.length * 2 + 2));
+  const table = new Float64Array(size);
+  for (const lease of leases) {
+    const number = numberOf(lease);
+    if (number === null) continue;
+    if (number === undefined) return false;
+    const kept = number + 1;
+    const mixed = Math.imul((number | 0) ^ (number / 2 ** 32), 0x9e3779b1);
+    let place = (mixed ^ (mixed >>> 15)) & (size - 1);
+    while (table[place] !== 0) {
+      if (table[place] === kept) return false;
+      place = (place + 1) & (size - 1);
+    }
+    table[place] = kept;
+  }
   return true;
 }
 
-/** The lower 52 bits of a hex number: where they differ the numbers differ, and that is all that is asked. */
-function lowerBits(hex: string): number | undefined {
-  let number = 0;
-  for (let index = Math.max(0, hex.length - 13); index < hex.length; index++) {
-    const code = hex.charCodeAt(index);
-    if (code >= 0x30 && code <= 0x39) number = number * 16 + (code - 0x30);
-    else if (code >= 0x61 && code <= 0x66) number = number * 16 + (code - 0x57);
-    else return undefined;
-  }
-  return number;
-}
-
-/** A MAC address with colons as a number of 48 bits. */
-function macNumber(text: string): number | undefined {
-  if (text.length !== 17) return undefined;
-  let number = 0;
-  for (let index = 0; index < 17; index++) {
-    const code = text.charCodeAt(index);
-    if (index % 3 === 2) {
-      if (code !== 0x3a) return undefined;
-    } else if (code >= 0x30 && code <= 0x39) number = number * 16 + (code - 0x30);
-    else if (code >= 0x61 && code <= 0x66) number = number * 16 + (code - 0x57);
-    else return undefined;
-  }
-  return number;
-}
-
-/** Values that more than one lease has. */
+/** Values that more than one lease has. @param numberOf null where the text is to be left out */
 function grouped(
   leases: readonly Lease[],
+  numberOf: NumberOf,
   textOf: (lease: Lease) => string | null,
-  numberOf: (text: string) => number | undefined,
 ): readonly [string, readonly Lease[]][] {
-  if (areDistinct(leases, textOf, numberOf)) return [];
+  if (areDistinct(leases, numberOf)) return [];
   const first = new Map<string, Lease>();
   const several = new Map<string, Lease[]>();
   for (const lease of leases) {
-    const value = textOf(lease);
+    const value = numberOf(lease) === null ? null : textOf(lease);
     if (value === null) continue;
     const before = first.get(value);
     if (before === undefined) {
@@ -594,9 +610,12 @@ function wantedVni(effective: EffectiveConfig, version: FlannelVersion): number 
 function families({ reading, effective, version, api }: LeaseCheck): readonly LeaseProblem[] {
   // Earlier releases know no IPv6 in etcd and read the IPv4 part of the key only.
   if (!isAtLeast(version, 'v0.17.0')) return [];
-  const ipv4 = reading.leases.filter((lease) => lease.ipv6Subnet === null && !isIpv6Only(lease));
   const dual = reading.leases.filter((lease) => lease.ipv6Subnet !== null && !isIpv6Only(lease));
   const wantsDual = effective?.enableIPv4 === true ? effective.enableIPv6 : null;
+  const ipv4 =
+    wantsDual === true || (wantsDual === null && dual.length > 0)
+      ? reading.leases.filter((lease) => lease.ipv6Subnet === null && !isIpv6Only(lease))
+      : [];
   const found: LeaseProblem[] = [];
   for (const lease of reading.leases) {
     if (!isIpv6Only(lease)) continue;
@@ -612,7 +631,7 @@ function families({ reading, effective, version, api }: LeaseCheck): readonly Le
     );
   }
   const order = 'stop all flannelds, delete all leases, start them';
-  if (ipv4.length > 0 && (wantsDual === true || (wantsDual === null && dual.length > 0))) {
+  if (ipv4.length > 0) {
     found.push(
       problem({
         code: 'ipv4-lease-in-dual-stack',
@@ -753,7 +772,7 @@ function duration(seconds: number): string {
 
 function etcdLeaseProblems({ reading, etcdLeases = [] }: LeaseCheck): readonly LeaseProblem[] {
   const found: LeaseProblem[] = [];
-  const shared = grouped(reading.leases, (lease) => lease.leaseId, lowerBits);
+  const shared = grouped(reading.leases, leaseNumber, (lease) => lease.leaseId);
   for (const [id, leases] of shared) {
     found.push(
       problem({

@@ -65,7 +65,7 @@ export async function setNetwork(
       prefix,
       api,
       version,
-      revision: facts.snapshot.entries.find(({ key }) => key === `${prefix}/config`)?.revision ?? null,
+      revision: Array.from(facts.snapshot.entries).find(({ key }) => key === `${prefix}/config`)?.revision ?? null,
       problems: wish.problems,
     });
   const view = networkChangeView(version);

@@ -91,7 +91,7 @@ class WatchedSubnets {
     this.network = network;
     this.nodes = nodes;
     this.wish = wish;
-    this.entries = new Map(network.snapshot.entries.map((entry) => [entry.key, entry]));
+    this.entries = byKey(network.snapshot.entries);
     this.revision = network.snapshot.revision;
   }
 
@@ -122,10 +122,10 @@ class WatchedSubnets {
     this.reading = undefined;
     this.judged = undefined;
     if (batch.type === 'reset') {
-      this.entries = new Map(batch.snapshot.entries.map((entry) => [entry.key, entry]));
+      this.entries = byKey(batch.snapshot.entries);
       this.revision = batch.snapshot.revision;
       this.ttls.clear();
-      await this.learnTtls(batch.snapshot.entries);
+      await this.learnTtls(this.entries.values());
       return;
     }
     const put: Entry[] = [];
@@ -144,9 +144,9 @@ class WatchedSubnets {
     await this.learnTtls(put);
   }
 
-  private async learnTtls(entries: readonly Entry[]): Promise<void> {
+  private async learnTtls(entries: Iterable<Entry>): Promise<void> {
     if (!this.asksTtls) return;
-    const leased = entries.filter((entry) => !entry.permanent);
+    const leased = Array.from(entries).filter((entry) => !entry.permanent);
     const told = await this.network.store.ttls(leased).catch(() => undefined);
     // etcd may be away at this moment; the table then has a gap until the next renewal, and the watch says so itself.
     if (told !== undefined) this.told(told);
@@ -169,9 +169,13 @@ class WatchedSubnets {
 
   private read(): NetworkReading['leases'] {
     const { api, prefix, version } = this.network;
-    this.reading ??= readLeases({ api, entries: [...this.entries.values()] }, prefix, version);
+    this.reading ??= readLeases({ api, entries: this.entries.values() }, prefix, version);
     return this.reading;
   }
+}
+
+function byKey(entries: Iterable<Entry>): Map<string, Entry> {
+  return new Map(Array.from(entries, (entry) => [entry.key, entry]));
 }
 
 function secondsLeft({ seconds, atMs }: ToldTtl, nowMs: number): number {

@@ -11,6 +11,7 @@ import {
   readPlainLeaseKey,
 } from './lease-key';
 import { type LeaseAttrs, readLeaseValue, readPlainLeaseValue, type ValueRules, valueRulesOf } from './lease-value';
+import { readPlainLease } from './plain-lease';
 
 /** What is read of a key of etcd; an `Entry` of the store is one. (Network values know no store, so it is said here.) */
 export interface StoredKey {
@@ -86,7 +87,7 @@ export interface LeaseReading<E extends StoredKey = StoredKey> {
  * Never throws, whatever etcd holds.
  */
 export function readLeases<E extends StoredKey>(
-  snapshot: { readonly api: 'v2' | 'v3'; readonly entries: readonly E[] },
+  snapshot: { readonly api: 'v2' | 'v3'; readonly entries: Iterable<E> },
   prefix: string,
   version: FlannelVersion,
 ): LeaseReading<E> {
@@ -109,8 +110,30 @@ export function readLeases<E extends StoredKey>(
       foreign.push({ key, seenAs: snapshot.api === 'v2' && key.startsWith(directory) ? 'event' : 'no' });
     }
   }
-  const leases = reader.leases.sort(bySubnet);
-  return { config, leases, unreadable: reader.unreadable, foreign };
+  return { config, leases: inOrder(reader.leases), unreadable: reader.unreadable, foreign };
+}
+
+/** Places of leases stand in the lower 20 bits of a number, their addresses above. */
+const mostPlaces = 2 ** 20;
+
+/**
+ * Numeric order of subnets. etcd's is that of texts, so a sort has much to do; of plain numbers it takes a tenth of the
+ * time. Only leases with one address need a closer look at each other.
+ */
+function inOrder(leases: readonly Lease[]): readonly Lease[] {
+  if (leases.length > mostPlaces) return [...leases].sort(bySubnet);
+  const numbers = Float64Array.from(leases, ({ address }, place) => address * mostPlaces + place).sort();
+  let twins = false;
+  let before = -1;
+  const sorted: Lease[] = [];
+  for (const number of numbers) {
+    const lease = leases[number & (mostPlaces - 1)];
+    if (lease === undefined) throw new Error('a lease was lost');
+    twins ||= lease.address === before;
+    before = lease.address;
+    sorted.push(lease);
+  }
+  return twins ? sorted.sort(bySubnet) : sorted;
 }
 
 /** Numeric order of subnets; equal ones by key. */
@@ -143,6 +166,12 @@ class LeaseReader {
   /** True when flanneld takes it for a lease. */
   read(entry: StoredKey): boolean {
     const { key } = entry;
+    const isOwn = this.#grammar.anchored && key.startsWith(this.#directory);
+    const usual = isOwn ? readPlainLease(entry, this.#directory) : undefined;
+    if (usual !== undefined) {
+      this.leases.push(usual);
+      return true;
+    }
     const read = this.#readKey(key);
     if (!read.ok) {
       this.unreadable.push(broken(entry, { part: 'key', reason: read.reason, subnet: null }));

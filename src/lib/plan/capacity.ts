@@ -10,7 +10,7 @@ import {
 } from '../net/cidr';
 import { formatIpv4 } from '../net/ipv4';
 import type { EffectiveConfig } from '../net/network-config';
-import { slotsOf, subnetRangeOf } from './subnet-range';
+import { type SubnetRange, slotsOf, subnetRangeOf } from './subnet-range';
 
 /** flanneld collects this many free subnets, from SubnetMin upward, and takes one of them at random. */
 const candidateLimit = 100;
@@ -45,29 +45,10 @@ export function capacityOf(
 ): Capacity | null {
   const range = subnetRangeOf(effective);
   if (range === null) return null;
-  const taken: (readonly [number, number])[] = [];
-  for (const { subnet } of leases) {
-    const slots = slotsOf(range, subnet);
-    if (slots !== undefined) taken.push(slots);
-  }
-  taken.sort((a, b) => a[0] - b[0]);
-  const next: string[] = [];
-  const offer = (from: number, to: number): void => {
-    for (let slot = from; slot < to && next.length < candidateLimit; slot++) {
-      next.push(`${formatIpv4(range.first + slot * range.size)}/${range.subnetLen}`);
-    }
-  };
-  let used = 0;
-  let covered = 0;
-  for (const [low, high] of taken) {
-    if (low > covered) offer(covered, low);
-    const begin = Math.max(low, covered);
-    if (high >= begin) {
-      used += high - begin + 1;
-      covered = high + 1;
-    }
-  }
-  offer(covered, range.slots);
+  // Leases come in the order of their ranges, unless a key is not aligned.
+  const walk = walkOf(range, leases) ?? walkOf(range, inOrder(leases));
+  if (walk === undefined) throw new Error('ranges in order are out of order');
+  const { used, next } = walk;
   const free = range.slots - used;
   return {
     total: range.slots,
@@ -77,6 +58,43 @@ export function capacityOf(
     next,
     wraps: range.slots > 0 && next.length < candidateLimit && range.first + range.slots * range.size > 0xffffffff,
   };
+}
+
+type Ranged = { readonly subnet: Ipv4Cidr };
+
+function inOrder(leases: readonly Ranged[]): readonly Ranged[] {
+  return [...leases].sort((a, b) => a.subnet.base - b.subnet.base);
+}
+
+/** The subnets in use, and the free ones that come first; undefined when the leases are not in order. */
+function walkOf(
+  range: SubnetRange,
+  leases: readonly Ranged[],
+): { readonly used: number; readonly next: readonly string[] } | undefined {
+  const next: string[] = [];
+  const offer = (from: number, to: number): void => {
+    for (let slot = from; slot < to && next.length < candidateLimit; slot++) {
+      next.push(`${formatIpv4(range.first + slot * range.size)}/${range.subnetLen}`);
+    }
+  };
+  let used = 0;
+  let covered = 0;
+  let before = -1;
+  for (const { subnet } of leases) {
+    if (subnet.base < before) return undefined;
+    before = subnet.base;
+    const slots = slotsOf(range, subnet);
+    if (slots === undefined) continue;
+    const [low, high] = slots;
+    if (low > covered) offer(covered, low);
+    const begin = Math.max(low, covered);
+    if (high >= begin) {
+      used += high - begin + 1;
+      covered = high + 1;
+    }
+  }
+  offer(covered, range.slots);
+  return { used, next };
 }
 
 export interface CapacityWish {

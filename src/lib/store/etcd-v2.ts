@@ -87,7 +87,7 @@ class EtcdV2 implements Store, PrefixLooker {
   async look(prefix: string): Promise<PrefixUse> {
     const root = cleanKey(prefix).replace(/\/+$/, '');
     try {
-      const { entries } = await this.snapshot(`${root}/`);
+      const entries = Array.from((await this.snapshot(`${root}/`)).entries);
       const config = entries.some(({ key }) => key === `${root}/config`);
       return { served: true, config, leases: entries.filter(({ key }) => key.startsWith(`${root}/subnets`)).length };
     } catch (error) {

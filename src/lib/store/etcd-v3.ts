@@ -84,7 +84,8 @@ class EtcdV3 implements Store, PrefixLooker {
 
   async get(key: string): Promise<{ readonly revision: Revision; readonly entry: Entry | undefined }> {
     const { answer } = await this.range(key, { key: keyBytes(key) }, silenceMs);
-    return { revision: answer.revision, entry: answer.entries[0] };
+    const [entry] = answer.entries;
+    return { revision: answer.revision, entry };
   }
 
   async look(prefix: string): Promise<PrefixUse> {

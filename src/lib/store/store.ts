@@ -28,6 +28,11 @@ export interface Entry {
   readonly ttlSeconds?: number;
 }
 
+/** Entries that may be made while they are gone through: of 65,536 only one need be there at a time. An array is one. */
+export interface Entries extends Iterable<Entry> {
+  readonly length: number;
+}
+
 /** All keys that start with a text, as of one revision. */
 export interface Snapshot {
   readonly api: Api;
@@ -37,7 +42,7 @@ export interface Snapshot {
   /** The endpoint that answered. */
   readonly endpoint: string;
   /** In byte order of their keys. */
-  readonly entries: readonly Entry[];
+  readonly entries: Entries;
 }
 
 export interface Write {

@@ -101,14 +101,16 @@ function* jsonLines<T>(rows: Rows<T>, view: ListView<T>, extra: Readonly<Record<
     yield `${head},\n  "items": []\n}\n`;
     return;
   }
-  yield `${head},\n  "items": [\n`;
+  const opening = ',\n  "items": [\n';
+  const closing = '\n  ]\n}';
+  yield head + opening;
   const rowsAtOnce = 64;
   for (let start = 0; start < rows.length; start += rowsAtOnce) {
-    const array = safeJson(rows.slice(start, start + rowsAtOnce), 2);
-    const items = array.slice('[\n'.length, -'\n]'.length).replaceAll('\n', '\n  ');
-    yield `  ${items}${start + rowsAtOnce < rows.length ? ',' : ''}\n`;
+    // In a document of their own the rows have the indentation that they need.
+    const part = safeJson({ items: rows.slice(start, start + rowsAtOnce) }, 2);
+    const items = part.slice('{'.length + opening.length - ','.length, -closing.length);
+    yield items + (start + rowsAtOnce < rows.length ? ',\n' : `${closing}\n`);
   }
-  yield '  ]\n}\n';
 }
 
 function* yamlLines<T>(
