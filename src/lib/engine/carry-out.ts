@@ -1,4 +1,4 @@
-import { ChangeFailed } from '../errors';
+import { ChangeFailed, Unreachable } from '../errors';
 import type { Host, Output } from '../host/host';
 import { type Before, pushFile, removeFile, writeFile } from '../host/write-file';
 import type { HostChange, NodeStep, SeenPath } from '../plan/host-change';
@@ -25,18 +25,24 @@ const waitPauseMs = 500;
  * @throws ChangeFailed `node-change-failed`, and what the host, the files and etcd throw
  */
 export async function carryOut(step: NodeStep, context: CarryOut): Promise<void> {
+  const begun = new Set<HostChange>();
   try {
     for (const change of step.changes) {
       context.signal?.throwIfAborted();
       if (context.stop?.aborted === true) throw stopped(context.host);
       context.doing?.(change);
+      begun.add(change);
       await make(change, context);
     }
   } catch (error) {
     // Stopped between two changes nothing is broken; what is half done is finished by running the command again.
     const isStopped = error instanceof ChangeFailed && error.code === 'node-change-stopped';
-    if (isStopped || step.undo === undefined || step.undo.length === 0) throw error;
-    throw await undone(step.undo, context, error);
+    const undo = (step.undo ?? []).flatMap((each) => {
+      if (!('of' in each)) return [each];
+      return begun.has(each.of) ? [each.change] : [];
+    });
+    if (isStopped || undo.length === 0) throw error;
+    throw await undone(undo, context, error);
   }
 }
 
@@ -56,6 +62,8 @@ async function undone(undo: readonly HostChange[], context: CarryOut, cause: unk
       await make(change, { ...context, signal: new AbortController().signal });
     } catch (error) {
       failures.push(`${describe(change)}: ${error instanceof Error ? error.message : String(error)}`);
+      // A host that is gone is not asked again for each of them: every question would wait its time out.
+      if (error instanceof Unreachable) break;
     }
   }
   const message = cause instanceof Error ? cause.message : String(cause);

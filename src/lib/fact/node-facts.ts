@@ -61,6 +61,7 @@ export function nodeFacts(ask: NodeQuestions) {
       'supervisord.service',
       'NetworkManager.service',
       'systemd-networkd.service',
+      'netctl-docker-follow.path',
     ]),
     containers: runningContainers,
     networks: dockerNetworks,
@@ -90,7 +91,19 @@ export function nodeFacts(ask: NodeQuestions) {
     spaces: spaces(ask.folders),
     ports: listeningPorts,
     sshClient,
-    programs: programs(['systemctl', 'supervisorctl', 'iptables', 'ip', 'nft', 'gzip', 'sha256sum', 'ping', 'dhcpcd']),
+    programs: programs([
+      'systemctl',
+      'supervisorctl',
+      'iptables',
+      'ip',
+      'nft',
+      'gzip',
+      'sha256sum',
+      'ping',
+      'dhcpcd',
+      'udevadm',
+      'networkctl',
+    ]),
   };
 }
 

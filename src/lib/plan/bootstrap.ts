@@ -1,3 +1,5 @@
+import type { Known } from '../fact/fact';
+import type { FileState } from '../fact/files';
 import type { NodeQuestions, NodeSeen } from '../fact/node-facts';
 import type { Inventory, InventoryNode } from '../inventory/inventory';
 import { inventoryDefaults } from '../inventory/inventory-defaults';
@@ -11,11 +13,12 @@ import type { EffectiveConfig } from '../net/network-config';
 import type { Problem } from '../net/problem';
 import { formatSubnetEnv, parseSubnetEnv } from '../net/subnet-env';
 import { type AssignedSubnet, assignSubnets } from './assign-subnets';
-import { type DockerFacts, type DockerPlan, dockerFiles, planDocker } from './docker';
+import { type DockerFacts, type DockerPlan, dockerFiles, followUnit, planDocker } from './docker';
 import { dockerEnvironmentFiles, dockerFactsOf, dockerStep } from './docker-step';
 import { type FlannelFiles, flannelFiles, flannelFilesWish, flannelLayout, type NodeFamily } from './flannel-files';
-import { commandsAfter, fileChanges, type HostChange, type NodeStep, seenSum, seenText } from './host-change';
-import { hostFilePaths, hostFiles } from './host-files';
+import { fileChanges, type HostChange, type NodeStep, seenSum, seenText } from './host-change';
+import { type HostFiles, hostFilePaths, hostFiles } from './host-files';
+import type { NodeCommand, NodeFile } from './node-file';
 
 /** What is wanted of every node. Everything that has to be read from files of the workstation has been read. */
 export interface BootstrapWish extends BootstrapIntent {
@@ -182,8 +185,8 @@ function planNode(at: BootstrapNode, wish: BootstrapWish, subnet: AssignedSubnet
   const problems: Problem[] = [...flannel.problems];
   if (subnet.problem !== null) problems.push(subnet.problem);
 
-  const host = hostStep(at, wish, problems);
   const started = flannelStep(at, wish, flannel, subnet, problems);
+  const host = hostStep(at, wish, problems, started.step.changes.length > 0);
   const docker = planDocker(
     dockerFactsOf(
       seen.answers,
@@ -209,14 +212,42 @@ function planNode(at: BootstrapNode, wish: BootstrapWish, subnet: AssignedSubnet
   const steps = [
     host,
     started.step,
-    dockerStep('Docker: its bridge gets the subnet', docker, wish.inventory.docker, node.name, seen.answers.containers),
+    dockerStep(
+      'Docker: its bridge gets the subnet',
+      { ...docker, ...unfinishedUnits(docker, seen, wish) },
+      wish.inventory.docker,
+      node.name,
+      seen.answers.containers,
+    ),
   ].filter(({ changes }) => changes.length > 0);
   return { node: node.name, steps, problems, subnet, docker };
 }
 
+/** Units whose files a run of before has written, and that systemd has not read or started yet. */
+function unfinishedUnits(
+  { refusals, reload, enable }: DockerPlan,
+  { answers }: NodeSeen,
+  { inventory, follow }: BootstrapWish,
+): Pick<DockerPlan, 'reload' | 'enable'> {
+  if (refusals.length > 0 || !answers.units.known) return { reload, enable };
+  const service = answers.units.value.get(`${inventory.docker.service ?? inventoryDefaults.docker.service}.service`);
+  const watcher = answers.units.value.get(followUnit);
+  const isWatching = watcher?.unitFileState === 'enabled' && watcher.activeState === 'active';
+  return {
+    reload: reload || service?.needsReload === true || watcher?.needsReload === true,
+    enable: follow && !isWatching ? [followUnit] : enable,
+  };
+}
+
 // ---- the host itself ----
 
-function hostStep({ seen, iface }: BootstrapNode, wish: BootstrapWish, problems: Problem[]): NodeStep {
+/** @param isUnfinished more is to be done on this node: a run of before may have ended between a file and its command */
+function hostStep(
+  { seen, iface }: BootstrapNode,
+  wish: BootstrapWish,
+  problems: Problem[],
+  isUnfinished: boolean,
+): NodeStep {
   const { answers } = seen;
   const { effective } = wish;
   const isActive = (name: string): boolean =>
@@ -247,9 +278,54 @@ function hostStep({ seen, iface }: BootstrapNode, wish: BootstrapWish, problems:
   problems.push(...unknown.map(unknownFile));
   return {
     title: 'host: modules, kernel settings, links',
-    changes: [...changes, ...commandsAfter(files.commands, changes)],
+    changes: [...changes, ...hostCommands(files, changes, seen, isUnfinished)],
     mind: [],
   };
+}
+
+/**
+ * The commands that make the host's files take effect. Where the node shows whether they did (modules, kernel settings), that
+ * decides and not what this run writes; the others are harmless to repeat.
+ */
+function hostCommands(
+  { files, commands }: HostFiles,
+  changes: readonly HostChange[],
+  { answers }: NodeSeen,
+  isUnfinished: boolean,
+): readonly HostChange[] {
+  const changed = new Set(changes.flatMap((change) => ('path' in change ? [change.path] : [])));
+  const sysctl = files.find(({ path }) => path === hostFilePaths.sysctl);
+  const isNeeded = ({ argv, after }: NodeCommand): boolean => {
+    const [program, word = ''] = argv;
+    const isAfterChange = after.some((path) => changed.has(path));
+    switch (program) {
+      case 'modprobe': {
+        const state = answers.modules.known ? answers.modules.value.states.get(word) : undefined;
+        return state === 'loadable' || (isAfterChange && state !== 'loaded');
+      }
+      case 'sysctl':
+        return isAfterChange || !hasSettings(answers, sysctl);
+      case 'udevadm':
+      case 'networkctl':
+        if (answers.programs.known && !answers.programs.value.has(program)) return false;
+        return isAfterChange || isUnfinished;
+      default:
+        return isAfterChange || isUnfinished;
+    }
+  };
+  return commands.filter(isNeeded).map(({ argv, why }) => ({ kind: 'run', argv, why }));
+}
+
+/** Does the kernel have what the file says? What it does not tell of, such as bridges without br_netfilter, is left out. */
+function hasSettings({ settings }: NodeSeen['answers'], file: NodeFile | undefined): boolean {
+  if (!settings.known || file?.kind !== 'file' || typeof file.content !== 'string') return true;
+  return file.content.split('\n').every((line) => {
+    const [, name, value] = /^-?([^#=\s]+) = (\S+)$/.exec(line) ?? [];
+    if (name === undefined) return true;
+    // In a file dots part the words and a slash stands for a dot; below /proc/sys it is the other way round.
+    const seen = settings.value.get(name.replace(/[./]/g, (sign) => (sign === '.' ? '/' : '.')));
+    return seen === undefined || seen === value;
+  });
 }
 
 function unknownFile(path: string): Problem {
@@ -313,7 +389,7 @@ function flannelStep(
     : program?.state === 'RUNNING' || (program?.state === 'STARTING' && hasWrittenSubnet(seen, layout));
   const touched = [...pushes, ...changes].filter((change) => change.kind !== 'folder');
   const flanneld = touched.some((change) => !('path' in change && change.path === layout.programs.mkDockerOpts));
-  const restarts = flanneld || !runs || subnet.change !== null || isBehind(seen, layout);
+  const restarts = flanneld || !runs || subnet.change !== null || isBehind(seen, { files, layout });
   const commands: HostChange[] = [];
   if (isSystemd) {
     if (
@@ -334,14 +410,16 @@ function flannelStep(
       });
     }
   } else {
-    if (changes.some((change) => 'path' in change && change.path === layout.serviceFile) || program === undefined) {
+    if (restarts) {
+      // It knows the old program file until it is told, also one that a run of before has written; an unchanged one is left alone.
       commands.push({
         kind: 'run',
         argv: ['supervisorctl', 'update', 'flanneld'],
         timeoutMs: startTimeoutMs,
-        why: 'supervisord reads the program file and starts flanneld',
+        why: `supervisord reads the program file${program === undefined ? ' and starts flanneld' : ''}`,
       });
-    } else if (restarts) {
+    }
+    if (restarts && program !== undefined) {
       commands.push({
         kind: 'run',
         argv: ['supervisorctl', 'restart', 'flanneld'],
@@ -351,12 +429,13 @@ function flannelStep(
     }
   }
   if (restarts) {
-    const expected = subnet.subnet === null ? 'FLANNEL_SUBNET=' : `FLANNEL_SUBNET=${bridgeOf(subnet.subnet)}`;
+    const expected =
+      subnet.subnet === null ? '^FLANNEL_(IPV6_)?SUBNET=.' : `^FLANNEL_SUBNET=${bridgeOf(subnet.subnet)}$`;
     commands.push({
       kind: 'wait',
       // systemd's start ends when flanneld is ready; supervisord's does not, and a subnet.env of before tells nothing.
       argv: isSystemd
-        ? ['grep', '-qxF', '-e', expected, layout.subnetFile]
+        ? ['grep', '-qE', '-e', expected, layout.subnetFile]
         : ['sh', '-c', freshSubnetScript, 'sh', expected, layout.subnetFile],
       seconds: 60,
       why: `flanneld writes ${layout.subnetFile} when it has its subnet`,
@@ -376,20 +455,28 @@ function flannelStep(
  * Does flanneld run with an older program or older settings than those on disk? So it is after a run of ours that was cut
  * off between writing and restarting.
  */
-function isBehind({ answers }: NodeSeen, layout: FlannelFiles['layout']): boolean {
+function isBehind({ answers }: NodeSeen, { files, layout }: Pick<FlannelFiles, 'files' | 'layout'>): boolean {
   const process = answers.flanneld.known
     ? answers.flanneld.value.find(({ isInHostsNamespace }) => isInHostsNamespace !== false)
     : undefined;
   if (process === undefined) return false;
   const { program, startedAtSeconds, isReplaced } = process;
   if (isReplaced || (program?.endsWith('/flanneld') === true && program !== layout.programs.flanneld)) return true;
-  if (startedAtSeconds === null || !answers.texts.known) return false;
-  const settings = [layout.environmentFile, layout.serviceFile, ...(layout.link === null ? [] : [layout.link])];
-  return settings.some((path) => {
-    const file = answers.texts.known ? answers.texts.value.get(path) : undefined;
-    // A second of doubt on either side: the start of a process is known to the second.
-    return file?.known === true && file.value.present && file.value.modifiedAtSeconds > startedAtSeconds + 1;
-  });
+  if (startedAtSeconds === null) return false;
+  const states = [
+    ...files.flatMap(({ kind, path }) => (kind === 'directory' ? [] : [stateOf(answers.texts, path)])),
+    stateOf(answers.sums, layout.programs.flanneld),
+  ];
+  // A second of doubt on either side: the start of a process is known to the second.
+  return states.some((state) => state !== undefined && state.modifiedAtSeconds > startedAtSeconds + 1);
+}
+
+function stateOf<T extends FileState>(
+  facts: Known<ReadonlyMap<string, Known<({ readonly present: true } & T) | { readonly present: false }>>>,
+  path: string,
+): FileState | undefined {
+  const fact = facts.known ? facts.value.get(path) : undefined;
+  return fact?.known === true && fact.value.present ? fact.value : undefined;
 }
 
 /**
@@ -406,7 +493,7 @@ function hasWrittenSubnet({ answers }: NodeSeen, layout: FlannelFiles['layout'])
 }
 
 /** The same asked on the node: the line is there, and the file is as young as the process that supervisord runs (proc_pid_stat(5)). */
-const freshSubnetScript = `grep -qxF -e "$1" "$2" || exit 1
+const freshSubnetScript = `grep -qE -e "$1" "$2" || exit 1
 p=$(supervisorctl pid flanneld) && s=$(cat "/proc/$p/stat") || { supervisorctl status flanneld; exit 1; }
 m=$(stat -L -c %Y "$2"); b=$(sed -n 's/^btime //p' /proc/stat)
 set -- \${s##*) }
@@ -433,7 +520,12 @@ function subnetEnvOf(
   return { path, text };
 }
 
-function predictedSubnetEnv(wish: BootstrapWish, subnet: Ipv4Cidr, interfaceMtu: number): string {
+/** The subnet.env that flanneld will write, or has written. */
+export function predictedSubnetEnv(
+  wish: Pick<BootstrapIntent, 'effective' | 'version' | 'inventory'>,
+  subnet: Ipv4Cidr,
+  interfaceMtu: number,
+): string {
   const { effective, version, inventory } = wish;
   return formatSubnetEnv(
     parseSubnetEnv(

@@ -18,7 +18,7 @@ import {
   type FileFact,
   type FileWrite,
 } from './docker';
-import { type HostChange, type NodeStep, type SeenPath, seenText, sha256Of } from './host-change';
+import { type HostChange, type NodeStep, type SeenPath, seenText, sha256Of, type Undo } from './host-change';
 
 /** What must have been asked of a node so that its Docker can be planned for. */
 export interface DockerAnswers {
@@ -139,14 +139,26 @@ export function dockerStep(
       );
     }
   }
-  changes.push(...plan.writes.map(dockerWrite));
-  if (plan.reload)
-    changes.push({ kind: 'run', argv: ['systemctl', 'daemon-reload'], why: 'systemd reads the changed units' });
+  const undo: Undo[] = [];
+  for (const each of plan.writes) {
+    const change = dockerWrite(each);
+    const back = plan.undo.find(({ path }) => path === each.path);
+    changes.push(change);
+    if (back !== undefined) undo.unshift({ of: change, change: dockerWrite(back) });
+  }
+  if (plan.reload) {
+    const reload: HostChange = {
+      kind: 'run',
+      argv: ['systemctl', 'daemon-reload'],
+      why: 'systemd reads the changed units',
+    };
+    changes.push(reload);
+    undo.push({ of: reload, change: { ...reload, why: 'systemd reads the old units' } });
+  }
   for (const unit of plan.disable)
     changes.push({ kind: 'run', argv: ['systemctl', 'disable', '--now', unit], why: 'no longer wanted' });
   for (const unit of plan.enable)
     changes.push({ kind: 'run', argv: ['systemctl', 'enable', '--now', unit], why: 'follows flannel' });
-  const undo: HostChange[] = [];
   if (plan.restart !== null) {
     if (plan.restart.stopFirst && plan.restart.stops.length > 0) {
       changes.push({
@@ -184,10 +196,8 @@ export function dockerStep(
       });
     }
     undo.push(
-      ...plan.undo.map(dockerWrite),
-      { kind: 'run', argv: ['systemctl', 'daemon-reload'], why: 'systemd reads the old units' },
-      forgive,
-      { ...again, why: 'Docker starts with its old settings' },
+      { of: again, change: forgive },
+      { of: again, change: { ...again, why: 'Docker starts with its old settings' } },
     );
   }
   const containers = running.known ? running.value : [];

@@ -128,6 +128,9 @@ export const dockerDefaults = {
   variable: 'FLANNEL_DOCKER_OPTS',
 } as const;
 
+/** The unit that watches flannel's subnet. */
+export const followUnit = 'netctl-docker-follow.path';
+
 /** Files of ours that a survey should read for `DockerFacts.files`. */
 export function dockerFiles(wish: Pick<DockerWish, 'dropIn' | 'helper'>): readonly string[] {
   const { dropIn, helper, followPath, followService, keptOptions } = dockerDefaults;
@@ -238,14 +241,13 @@ export function planDocker(facts: DockerFacts, wish: DockerWish): DockerPlan {
     });
   }
   const units = writes.filter(({ path }) => path.startsWith('/etc/systemd/'));
-  const followName = dockerDefaults.followPath.slice(dockerDefaults.followPath.lastIndexOf('/') + 1);
   return {
     ...nothing,
     refusals,
     writes,
     reload: units.length > 0,
-    enable: wish.follow === true && !wasFollowing ? [followName] : [],
-    disable: wish.follow !== true && wasFollowing ? [followName] : [],
+    enable: wish.follow === true && !wasFollowing ? [followUnit] : [],
+    disable: wish.follow !== true && wasFollowing ? [followUnit] : [],
     restart: restartOf(facts, values, nothing.expected),
     validate: edit.changes.length > 0 && hasValidate(facts.version) ? validateWords(command, replaced) : null,
     undo: [...writes].reverse().map(undoOf),
@@ -299,7 +301,7 @@ export function planDockerReset(
   return {
     writes,
     reload: writes.some(({ path }) => path.startsWith('/etc/systemd/')),
-    disable: wasFollowing ? [dockerDefaults.followPath.slice(dockerDefaults.followPath.lastIndexOf('/') + 1)] : [],
+    disable: wasFollowing ? [followUnit] : [],
     undo: [...writes].reverse().map(undoOf),
     problems,
   };

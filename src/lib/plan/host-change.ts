@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Known } from '../fact/fact';
 import type { FileContent, FileFact, FileSum } from '../fact/files';
 import type { MemberName } from '../net/flannel-archive';
-import type { NodeCommand, NodeFile } from './node-file';
+import type { NodeFile } from './node-file';
 
 /** A path as it was when the plan was made. */
 export type SeenPath =
@@ -57,13 +57,20 @@ export type HostChange =
       readonly why: string;
     };
 
+/** What takes one change back, and is done only when that was begun: Docker is not restarted for a file that was refused. */
+export interface Undo {
+  readonly of: HostChange;
+  readonly change: HostChange;
+}
+
 /** Changes that belong together. When one fails those behind it are not made, and `undo` is. */
 export interface NodeStep {
   readonly title: string;
   readonly changes: readonly HostChange[];
   /** Only one node at a time is in a step of this name. */
   readonly oneAtATime?: 'docker-restart';
-  readonly undo?: readonly HostChange[];
+  /** In this order; a bare change whatever was begun. */
+  readonly undo?: readonly (HostChange | Undo)[];
   /** For the person who approves: what stops, what comes back. */
   readonly mind: readonly string[];
 }
@@ -133,12 +140,4 @@ export function fileChanges(
     }
   }
   return { changes, unknown };
-}
-
-/** The commands that make changed files take effect. */
-export function commandsAfter(commands: readonly NodeCommand[], changes: readonly HostChange[]): readonly HostChange[] {
-  const changed = new Set(changes.flatMap((change) => ('path' in change ? [change.path] : [])));
-  return commands
-    .filter(({ after }) => after.some((path) => changed.has(path)))
-    .map(({ argv, why }) => ({ kind: 'run', argv, why }));
 }
