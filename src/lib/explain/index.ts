@@ -10,6 +10,7 @@ import { flannelTopics } from './flannel';
 import { hostTopics } from './host';
 import { inventoryTopics } from './inventory';
 import { leaseTopics } from './lease';
+import { nodeTopics } from './node';
 import type { Topic } from './topic';
 
 export { exitTopics };
@@ -25,6 +26,7 @@ export const areas: readonly { readonly title: string; readonly topics: readonly
   { title: 'Nodes', topics: bootstrapTopics },
   { title: 'Hosts', topics: [...hostTopics, ...factTopics] },
   { title: 'flannel on a node', topics: flannelTopics },
+  { title: 'The state of a node', topics: nodeTopics },
   { title: 'Docker', topics: dockerTopics },
 ];
 
