@@ -7,7 +7,7 @@ import { inventoryDefaults } from '../inventory/inventory-defaults';
 import { cidrContains } from '../net/cidr';
 import { isAtLeast } from '../net/flannel-version';
 import { readDaemonJson } from '../net/json-edit';
-import { fileText, installCommand, type NodeCheck, type NodeScene, notChecked, someOf } from './preflight-scene';
+import { fileText, installCommand, type NodeCheck, type NodeScene, notChecked, someOf, vniOf } from './preflight-scene';
 
 function rulesetOf(rules: Known<IptablesRules>): SavedRuleset | undefined {
   return rules.known && rules.value.state === 'read' ? rules.value.ruleset : undefined;
@@ -201,7 +201,7 @@ function* drops(scene: NodeScene): ReturnType<NodeCheck> {
   const ruleset = [rulesetOf(answers.iptablesNft), rulesetOf(answers.iptablesLegacy)].find(
     (each) => each !== undefined && ownersIn(each).includes('Docker'),
   );
-  const device = backend?.type === 'vxlan' ? `flannel.${String(backend.options['VNI'] ?? 1)}` : null;
+  const device = backend?.type === 'vxlan' ? `flannel.${vniOf(backend)}` : null;
   const isLetIn = (
     tableOf(ruleset ?? { tables: [], incompatibleTables: [], strangeLines: [] }, 'filter')?.rules ?? []
   ).some((rule) => {

@@ -203,7 +203,7 @@ function found(
   choose: Choose,
 ): InterfaceChoice {
   const own = node.publicIP === undefined ? undefined : linkWith(links, node.publicIP);
-  if (own !== undefined && node.publicIP !== undefined) return choose(own, node.publicIP, 'public-ip');
+  if (own?.isLoopback === false && node.publicIP !== undefined) return choose(own, node.publicIP, 'public-ip');
 
   const isUsable = (link: Link): boolean =>
     isOwnLink(link) && addressesOf(link).some((address) => !options.shared.has(address));

@@ -25,6 +25,7 @@ import {
   notChecked,
   portOption,
   someOf,
+  vniOf,
 } from './preflight-scene';
 
 export const interfaceOfNode: NodeCheck = function* ({ node, answers, choice, publicIP, backend, input }) {
@@ -512,7 +513,7 @@ export const ports: NodeCheck = function* (scene) {
     }
   }
   if (backend?.type !== 'vxlan' || !links.known) return;
-  const vni = typeof backend.options['VNI'] === 'number' ? backend.options['VNI'] : 1;
+  const vni = vniOf(backend);
   const port = portOption(backend, 'Port', 8472);
   const rival = links.value.find(
     ({ name, vxlan }) => vxlan !== null && vxlan.vni === vni && vxlan.port === port && !name.startsWith('flannel'),

@@ -138,6 +138,12 @@ export function portOption(backend: EffectiveConfig['backend'], name: string, st
   return typeof value === 'number' && value > 0 ? value : standard;
 }
 
+/** The VXLAN identifier; its device is `flannel.VNI`. */
+export function vniOf(backend: EffectiveConfig['backend']): number {
+  const vni = backend.options['VNI'];
+  return typeof vni === 'number' ? vni : 1;
+}
+
 /** UDP ports on which the backend receives. */
 export function backendPorts(effective: EffectiveConfig): readonly number[] {
   const { backend, enableIPv6 } = effective;
