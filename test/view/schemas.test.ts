@@ -6,11 +6,14 @@ import type { Topic } from '../../src/lib/explain/topic';
 import type { EffectiveConfig } from '../../src/lib/net/network-config';
 import type { Problem } from '../../src/lib/net/problem';
 import type { Layout } from '../../src/lib/plan/capacity';
+import type { CertificateItem } from '../../src/lib/view/certificate-list';
 import type { NetworkDocument } from '../../src/lib/view/network';
 import type { NetworkChangeDocument } from '../../src/lib/view/network-change';
 import type { NetworkHistoryItem } from '../../src/lib/view/network-history';
 import type { NetworkValidation } from '../../src/lib/view/network-validation';
 import type { NodeReport } from '../../src/lib/view/node-bootstrap';
+import type { NodeItem } from '../../src/lib/view/node-list';
+import type { NodeStatusItem } from '../../src/lib/view/node-status';
 import { renderRecord } from '../../src/lib/view/record';
 import type { OutputDocument, OutputKind } from '../../src/lib/view/schemas/output-schemas';
 import { outputDocuments, outputSchemas } from '../../src/lib/view/schemas/output-schemas';
@@ -34,6 +37,7 @@ type Same<A, B> = [keyof A, keyof B] extends [keyof B, keyof A] ? ([A, B] extend
 
 // What a view prints is what its schema says, or this file does not compile. `Error` and `List` are no view's.
 const shapes: Readonly<Record<Exclude<OutputKind, 'Error' | 'List'>, true>> = {
+  CertificateList: true satisfies Same<CertificateItem, Item<'CertificateList'>>,
   InventoryValidation: true satisfies Same<InventoryValidation, Body<'InventoryValidation'>>,
   Network: true satisfies Same<NetworkDocument, Body<'Network'>>,
   NetworkChange: true satisfies Same<NetworkChangeDocument, Body<'NetworkChange'>>,
@@ -41,6 +45,8 @@ const shapes: Readonly<Record<Exclude<OutputKind, 'Error' | 'List'>, true>> = {
   NodeBootstrapList: true satisfies Same<NodeReport, Item<'NodeBootstrapList'>>,
   NetworkLayoutList: true satisfies Same<Layout, Item<'NetworkLayoutList'>>,
   NetworkValidation: true satisfies Same<NetworkValidation, Body<'NetworkValidation'>>,
+  NodeList: true satisfies Same<NodeItem, Item<'NodeList'>>,
+  NodeStatusList: true satisfies Same<NodeStatusItem, Item<'NodeStatusList'>>,
   SettingList: true satisfies Same<EffectiveSetting, Item<'SettingList'>>,
   SubnetCheck: true satisfies Same<SubnetCheckDocument, Body<'SubnetCheck'>>,
   SubnetEvent: true satisfies Same<SubnetEvent, Body<'SubnetEvent'>>,

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { certificateList } from './certificate-list';
 import { anyListSchema } from './document';
 import { errorDocument } from './error-document';
 import { inventoryValidation } from './inventory-validation';
@@ -7,6 +8,8 @@ import { networkChange } from './network-change';
 import { networkHistoryList } from './network-history-list';
 import { networkLayoutList } from './network-layout-list';
 import { networkValidation } from './network-validation';
+import { nodeList } from './node-list';
+import { nodeStatusList } from './node-status-list';
 import { nodeBootstrapList } from './node-bootstrap-list';
 import { settingList } from './setting-list';
 import { subnetCheck } from './subnet-check';
@@ -22,6 +25,7 @@ import { topic, topicList } from './topic';
  * parse its real output with it.
  */
 export const outputDocuments = {
+  CertificateList: certificateList,
   Error: errorDocument,
   InventoryValidation: inventoryValidation,
   List: anyListSchema,
@@ -30,6 +34,8 @@ export const outputDocuments = {
   NetworkHistoryList: networkHistoryList,
   NetworkLayoutList: networkLayoutList,
   NetworkValidation: networkValidation,
+  NodeList: nodeList,
+  NodeStatusList: nodeStatusList,
   NodeBootstrapList: nodeBootstrapList,
   SettingList: settingList,
   SubnetCheck: subnetCheck,
