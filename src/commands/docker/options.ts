@@ -2,6 +2,14 @@ import * as Flags from '@oclif/core/flags';
 import { NetctlCommand } from '../../lib/cli/command';
 import { dockerOptionsText } from '../../lib/cli/docker-options-text';
 import { flannelFlag, ownFlags } from '../../lib/cli/flags';
+import type { NodeSubnetEnv } from '../../lib/cli/node-subnet-env';
+
+interface NodeFlags {
+  readonly config?: string | undefined;
+  readonly flannel?: string | undefined;
+  readonly 'flannel-env'?: string | undefined;
+  readonly 'host-key'?: 'strict' | 'accept-new' | 'off' | undefined;
+}
 
 export default class DockerOptions extends NetctlCommand {
   static override summary = "Prints what Docker must be told to use flannel's subnet.";
@@ -11,12 +19,14 @@ export default class DockerOptions extends NetctlCommand {
   static override examples = [
     '<%= config.bin %> <%= command.id %> --from /run/flannel/subnet.env',
     '<%= config.bin %> <%= command.id %> --from subnet.env --style json',
+    '<%= config.bin %> <%= command.id %> --node hdss7-21 --style json',
     'dockerd $(<%= config.bin %> <%= command.id %> --from /run/flannel/subnet.env --style flags)',
     '<%= config.bin %> <%= command.id %> -f /run/flannel/subnet.env -d /run/docker_opts.env -c -k DOCKER_NETWORK_OPTIONS',
   ];
   static exitCodes = {
     1: 'mk-docker-opts.sh exits 1 here',
     2: 'the file cannot be read, or only a shell could read it',
+    4: 'the node could not be reached (--node)',
   };
   static override flags = {
     ...ownFlags('docker options', {
@@ -25,6 +35,16 @@ export default class DockerOptions extends NetctlCommand {
         helpValue: 'FILE',
         exclusive: ['flannel-env'],
       }),
+      node: Flags.string({
+        summary: 'Read the subnet file, and the routes, of this node of the inventory; -f then names a file there.',
+        helpValue: 'NODE',
+        exclusive: ['from'],
+      }),
+      'host-key': Flags.option({
+        options: ['strict', 'accept-new', 'off'] as const,
+        summary: 'What to do with the key of the node: strict takes known ones only.',
+        dependsOn: ['node'],
+      })(),
       style: Flags.option({
         options: ['env', 'json', 'flags'] as const,
         summary: 'env: as mk-docker-opts.sh; json: the part of daemon.json; flags: words for dockerd.',
@@ -51,9 +71,17 @@ export default class DockerOptions extends NetctlCommand {
 
   async run(): Promise<void> {
     const { flags } = await this.parse(DockerOptions);
-    const { text, exitCode, notes } = await dockerOptionsText(flags, process.env);
+    const node = flags.node === undefined ? undefined : await this.readNode(flags.node, flags);
+    const { text, exitCode, notes } = await dockerOptionsText(flags, process.env, node);
     for (const note of notes) this.say(note);
     if (text !== null && flags['docker-env'] === undefined) await this.write([text]);
     this.exitWith(exitCode);
+  }
+
+  private async readNode(name: string, flags: NodeFlags): Promise<NodeSubnetEnv> {
+    const { Session } = await import('../../lib/cli/session');
+    const { nodeSubnetEnv } = await import('../../lib/cli/node-subnet-env');
+    const session = await Session.open(this, { config: flags.config, flannel: flags.flannel });
+    return nodeSubnetEnv(session, name, { path: flags['flannel-env'], hostKey: flags['host-key'] });
   }
 }

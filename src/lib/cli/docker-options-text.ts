@@ -5,6 +5,7 @@ import { newestFlannel, parseFlannelVersion } from '../net/flannel-version';
 import type { Problem } from '../net/problem';
 import { parseSubnetEnv } from '../net/subnet-env';
 import { problemLine } from '../view/problem-line';
+import type { NodeSubnetEnv } from './node-subnet-env';
 import { readInput } from './read-input';
 import { writeTextFile } from './write-file';
 
@@ -31,13 +32,15 @@ export interface DockerOptionsText {
 }
 
 /**
+ * @param node what was read on a node, instead of a file of this machine
  * @throws InvalidInput `env-style-only`, `needs-a-shell`, `subnet-env-…`, and what reading and writing files throws
  */
 export async function dockerOptionsText(
   flags: DockerOptionsFlags,
   environment: NodeJS.ProcessEnv,
+  node?: NodeSubnetEnv,
 ): Promise<DockerOptionsText> {
-  const made = flags.style === 'env' ? await asScript(flags, environment) : await asData(flags);
+  const made = flags.style === 'env' ? await asScript(flags, environment, node) : await asData(flags, node);
   const file = flags['docker-env'];
   if (file !== undefined && made.text !== null) {
     const mode = await stat(file).then(
@@ -49,20 +52,29 @@ export async function dockerOptionsText(
   return made;
 }
 
-async function asScript(flags: DockerOptionsFlags, environment: NodeJS.ProcessEnv): Promise<DockerOptionsText> {
+async function asScript(
+  flags: DockerOptionsFlags,
+  environment: NodeJS.ProcessEnv,
+  node: NodeSubnetEnv | undefined,
+): Promise<DockerOptionsText> {
   const text =
-    flags.from === undefined ? await asTheScriptReads(flags) : (await readInput(flags.from)).toString('utf8');
+    node !== undefined
+      ? node.text
+      : flags.from === undefined
+        ? await asTheScriptReads(flags)
+        : (await readInput(flags.from)).toString('utf8');
   if (text instanceof Error) return { text: null, exitCode: 2, notes: [text.message] };
   const key = flags['combined-key'];
-  const routes = flags.routes === undefined ? undefined : (await readInput(flags.routes)).toString('utf8');
+  const routes = flags.routes === undefined ? node?.routes : (await readInput(flags.routes)).toString('utf8');
   const result = mkDockerOpts(text, {
     ...(flags.individual === true ? { individual: true } : {}),
     ...(flags.combined === true ? { combined: true } : {}),
     ...(flags['without-ip-masq'] === true ? { ipMasq: false } : {}),
     ...(key === undefined ? {} : { key }),
     ...(routes === undefined ? {} : { routes }),
-    environment,
-    flannel: flags.flannel === undefined ? newestFlannel : parseFlannelVersion(flags.flannel),
+    // Variables of this machine are not those that the script would inherit there.
+    environment: node === undefined ? environment : {},
+    flannel: flags.flannel === undefined ? (node?.version ?? newestFlannel) : parseFlannelVersion(flags.flannel),
   });
   return {
     text: result.text,
@@ -84,7 +96,7 @@ async function asTheScriptReads(flags: DockerOptionsFlags): Promise<string | Err
   return (await readInput(file)).toString('utf8');
 }
 
-async function asData(flags: DockerOptionsFlags): Promise<DockerOptionsText> {
+async function asData(flags: DockerOptionsFlags, node: NodeSubnetEnv | undefined): Promise<DockerOptionsText> {
   const letters = (['individual', 'combined', 'combined-key', 'routes'] as const).filter(
     (name) => flags[name] !== undefined && flags[name] !== false,
   );
@@ -96,8 +108,9 @@ async function asData(flags: DockerOptionsFlags): Promise<DockerOptionsText> {
       next: [`netctl docker options --style ${flags.style}`, `netctl docker options --${letter} --style env`],
     });
   }
-  const file = flags.from ?? flags['flannel-env'] ?? '/run/flannel/subnet.env';
-  const { env, problems } = parseSubnetEnv((await readInput(file)).toString('utf8'));
+  const path = flags.from ?? flags['flannel-env'] ?? '/run/flannel/subnet.env';
+  const file = node === undefined ? path : `${node.node}: ${node.path}`;
+  const { env, problems } = parseSubnetEnv(node?.text ?? (await readInput(path)).toString('utf8'));
   const [error] = problems.filter(({ severity }) => severity === 'error');
   if (error !== undefined) throw unusable(file, error);
   const part = daemonJsonPart(env, flags['without-ip-masq'] === true ? { ipMasq: false } : {});

@@ -1,3 +1,4 @@
+import { exitCodes } from '../errors';
 import type { Topic } from './topic';
 
 /** What `netctl node status`, the last look of bootstrap, and `netctl certs check` find on a node. */
@@ -226,5 +227,14 @@ export const nodeTopics: readonly Topic[] = [
     meaning: 'That may be meant: each node may have one of its own. A bootstrap would replace it.',
     causes: ['A certificate was renewed here and not yet carried to the nodes.', 'It was put there by hand.'],
     mend: ['netctl node bootstrap NODE'],
+  },
+  {
+    code: 'node-file-unreadable',
+    title: 'A file on a node could not be read',
+    exit: exitCodes.unreachable,
+    meaning: 'The node was reached, and the file is there or may be there, but the account may not read it.',
+    causes: ['The account that netctl uses is not root and has no sudo.'],
+    mend: ['Set ssh.user: root, or ssh.sudo: nopasswd or password, in netctl.yaml.'],
+    see: ['node-file-unknown'],
   },
 ];
