@@ -1,3 +1,5 @@
+import { onAbort } from './on-abort';
+
 /** Lets at most so many in at a time; the others wait in order. */
 export class Gate {
   readonly #places: number;
@@ -29,15 +31,14 @@ export class Gate {
     }
     return new Promise((resolve, reject) => {
       const enter = () => {
-        signal?.removeEventListener('abort', giveUp);
+        stopListening();
         resolve();
       };
-      const giveUp = () => {
+      this.#waiting.push(enter);
+      const stopListening = onAbort(signal, () => {
         this.#waiting.splice(this.#waiting.indexOf(enter), 1);
         reject(signal?.reason);
-      };
-      this.#waiting.push(enter);
-      signal?.addEventListener('abort', giveUp, { once: true });
+      });
     });
   }
 

@@ -4,6 +4,7 @@ import { CollectedOutput } from './collected-output';
 import { commandDefaults, saidTooMuch, tookTooLong } from './command-limits';
 import { feed } from './feed';
 import type { Command, Host, Output } from './host';
+import { onAbort } from './on-abort';
 import { describeCommand } from './quote';
 
 export interface LocalOptions {
@@ -54,7 +55,7 @@ function runHere(
       if (isSettled) return;
       isSettled = true;
       clearTimeout(timer);
-      signal?.removeEventListener('abort', abort);
+      stopListening();
       ended.abort();
       end();
     };
@@ -63,12 +64,11 @@ function runHere(
       stop(child);
       settle(() => reject(error));
     };
-    const abort = () => giveUp(signal?.reason);
     const timer = setTimeout(
       () => giveUp(tookTooLong(name, command, limits.timeoutMs, child.exitCode !== null)),
       limits.timeoutMs,
     );
-    signal?.addEventListener('abort', abort, { once: true });
+    const stopListening = onAbort(signal, () => giveUp(signal?.reason));
 
     for (const stream of ['stdout', 'stderr'] as const) {
       child[stream].on('data', (chunk: Buffer) => {

@@ -31,6 +31,8 @@ export interface SshConnection {
   readonly client: Client;
   /** Why it ended; undefined while it lives. */
   readonly ending: () => Ending | undefined;
+  /** Aborts when it ends. What ssh2 says of an end may come late or, behind a jump host that waits for a dead machine, never. */
+  readonly ended: AbortSignal;
   close(): void;
 }
 
@@ -97,6 +99,7 @@ async function attemptOnce(target: SshTarget, context: SshContext, jump: SshConn
 
   return new Promise((resolve) => {
     let ending: Ending | undefined;
+    const ended = new AbortController();
     let isReady = false;
     let isSettled = false;
     let hasGreeted = false;
@@ -133,6 +136,7 @@ async function attemptOnce(target: SshTarget, context: SshContext, jump: SshConn
     const end = (why: Ending) => {
       ending ??= why;
       alive.stop();
+      ended.abort();
       client.destroy();
       socket.destroy();
     };
@@ -173,9 +177,11 @@ async function attemptOnce(target: SshTarget, context: SshContext, jump: SshConn
       const connection = {
         client,
         ending: () => ending,
+        ended: ended.signal,
         close() {
           ending ??= { code: 'host-died', reason: 'it was closed' };
           alive.stop();
+          ended.abort();
           client.end();
           setTimeout(() => socket.destroy(), 1000).unref();
         },
@@ -192,7 +198,7 @@ async function attemptOnce(target: SshTarget, context: SshContext, jump: SshConn
       if (questions > 0) return fail(brokeOff(target, error.message), true);
       fail(handshakeError(target, login, error), false);
     });
-    client.on('close', () => {
+    const gone = () => {
       const through = jump?.ending();
       const reason = through === undefined ? 'the connection broke' : `its jump host is gone: ${through.reason}`;
       if (isReady) end({ code: 'host-died', reason });
@@ -201,7 +207,10 @@ async function attemptOnce(target: SshTarget, context: SshContext, jump: SshConn
           hasGreeted ? brokeOff(target, 'it closed the connection') : noGreeting(target),
           !hasGreeted || questions > 0,
         );
-    });
+    };
+    client.on('close', gone);
+    // A login that goes wrong may still have its reason to tell; then `close` decides.
+    client.on('end', () => isReady && gone());
 
     const question: HostKeyQuestion = { target, name, known };
     const config: ConnectConfig = {
@@ -438,16 +447,26 @@ function loginRefused(target: SshTarget, login: Login): Unreachable {
   });
 }
 
-/** A timer that can be held while nobody but a person is to blame. */
+/**
+ * A timer that can be held while nobody but a person is to blame. It counts ticks: when this process itself was busy or asleep
+ * (an encrypted key takes a second to open), answers that wait in the socket are read before time is up.
+ */
 function createDeadline(milliseconds: number, onOver: () => void) {
+  const ticks = 10;
+  let left = 0;
   let timer: NodeJS.Timeout | undefined;
+  const stop = () => clearInterval(timer);
   return {
+    stop,
     restart() {
-      clearTimeout(timer);
-      timer = setTimeout(onOver, milliseconds);
-    },
-    stop() {
-      clearTimeout(timer);
+      stop();
+      left = ticks;
+      timer = setInterval(() => {
+        left -= 1;
+        if (left > 0) return;
+        stop();
+        onOver();
+      }, milliseconds / ticks);
     },
   };
 }

@@ -5,6 +5,7 @@ import { CollectedOutput } from './collected-output';
 import { saidTooMuch, tookTooLong } from './command-limits';
 import { feed } from './feed';
 import type { Command, Output } from './host';
+import { onAbort } from './on-abort';
 import { afterMarker, describeCommand, loginShellText, stopText } from './quote';
 import type { SshConnection } from './ssh-connection';
 
@@ -18,6 +19,17 @@ export interface ExecOptions {
 }
 
 const openTries = 20;
+
+/** The connection was gone before the command began: it may be run on a new one. */
+export class NotBegun extends Error {
+  readonly reason: Unreachable;
+
+  constructor(reason: Unreachable) {
+    super(reason.message, { cause: reason });
+    this.name = 'NotBegun';
+    this.reason = reason;
+  }
+}
 
 /** Runs one command on a channel of its own. @throws as `Host.run` */
 export function execOverSsh(
@@ -40,7 +52,7 @@ export function execOverSsh(
       if (isSettled) return;
       isSettled = true;
       clearTimeout(timer);
-      signal?.removeEventListener('abort', abort);
+      for (const stop of stopListening) stop();
       ended.abort();
       end();
     };
@@ -49,9 +61,16 @@ export function execOverSsh(
       settle(() => reject(error));
       if (channel !== undefined) stop(connection.client, channel, afterMarker(output.stdout, marker)?.pid);
     };
-    const abort = () => giveUp(signal?.reason);
     const timer = setTimeout(() => giveUp(tookTooLong(host, command, timeoutMs, exit !== undefined)), timeoutMs);
-    signal?.addEventListener('abort', abort, { once: true });
+    const stopListening = [
+      onAbort(signal, () => giveUp(signal?.reason)),
+      onAbort(connection.ended, () => {
+        const died = () => giveUp(diedHalfWay(host, command, connection));
+        // While the channel is not open, ssh2 is about to tell whether it was asked for at all.
+        if (channel === undefined && connection.ending()?.code !== 'host-silent') setTimeout(died, 100);
+        else died();
+      }),
+    ];
 
     const attend = (opened: ClientChannel) => {
       channel = opened;
@@ -83,6 +102,7 @@ export function execOverSsh(
     };
     openChannel(connection, text, ended.signal, attend).catch((error: unknown) => {
       if (isSettled) return;
+      if (isFromBefore(error)) return giveUp(new NotBegun(diedHalfWay(host, command, connection)));
       if (connection.ending() !== undefined || !isRefusal(error)) return giveUp(diedHalfWay(host, command, connection));
       giveUp(noShell(options, output, null));
     });
@@ -118,6 +138,11 @@ function exec(client: Client, text: string, attend: (channel: ClientChannel) => 
       resolve();
     });
   });
+}
+
+/** What ssh2 says when the connection was lost before the channel was open: the command cannot have begun. */
+function isFromBefore(error: unknown): boolean {
+  return error instanceof Error && /^(?:Not connected|No response from server)$/.test(error.message);
 }
 
 function isRefusal(error: unknown): boolean {

@@ -3,9 +3,10 @@ import { commandDefaults } from './command-limits';
 import { createConnectLimit } from './connect-limit';
 import { Gate } from './gate';
 import type { Command, Host, Output } from './host';
+import { onAbort } from './on-abort';
 import { createSecrets, type Secrets } from './secrets';
 import { openConnection, type SshConnection, type SshContext } from './ssh-connection';
-import { execOverSsh } from './ssh-exec';
+import { execOverSsh, NotBegun } from './ssh-exec';
 import { createKeyRing } from './ssh-keys';
 import type { SshTarget } from './ssh-target';
 
@@ -138,7 +139,6 @@ function createHost(
     name: target.name,
     async run(command: Command, signal?: AbortSignal): Promise<Output> {
       if (isClosed) throw new Error(`${target.name}: run after close`);
-      const opened = await orAbort(connection(), signal);
       const limits = {
         host: target.name,
         user: target.user,
@@ -146,7 +146,17 @@ function createHost(
         timeoutMs: command.timeoutMs ?? options.timeoutMs ?? commandDefaults.timeoutMs,
         maxOutputBytes: command.maxOutputBytes ?? options.maxOutputBytes ?? commandDefaults.maxOutputBytes,
       };
-      return channels.run(() => execOverSsh(opened, command, limits, signal), signal);
+      for (let isRepeated = false; ; isRepeated = true) {
+        const opened = await orAbort(connection(), signal);
+        try {
+          return await channels.run(() => execOverSsh(opened, command, limits, signal), signal);
+        } catch (error) {
+          if (!(error instanceof NotBegun)) throw error;
+          // After a reboot, or where something forgets idle connections.
+          if (isRepeated || isClosed) throw error.reason;
+          opened.close();
+        }
+      }
     },
     close() {
       isClosed = true;
@@ -163,9 +173,7 @@ function createHost(
 function orAbort<T>(waiting: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return waiting;
   return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    waiting.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+    const stopListening = onAbort(signal, () => reject(signal.reason));
+    waiting.then(resolve, reject).finally(stopListening);
   });
 }
