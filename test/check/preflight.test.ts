@@ -853,6 +853,23 @@ const cases: Readonly<Record<PreflightCheck, readonly Case[]>> = {
       gives: [`error network-overlaps-route ${first}`],
     },
     {
+      when: 'a route of flannel to a node that is gone',
+      wish: {
+        config: hostGw,
+        on: { ...subnetEnv('172.7.21.1/24'), ...routes(route('172.7.40.0/24', { via: '10.4.7.99', dev: 'eth0' })) },
+      },
+      gives: [`warning network-overlaps-route ${first}`],
+    },
+    {
+      when: 'a route to a node that has a lease and is not in the inventory',
+      wish: {
+        config: hostGw,
+        on: routes(route('172.7.40.0/24', { via: '10.4.7.99', dev: 'eth0' })),
+        input: { leases: lease('172.7.40.0/24', '10.4.7.99') },
+      },
+      gives: [],
+    },
+    {
       when: 'a route around the network',
       wish: { on: routes(route('172.0.0.0/8', { via: '10.4.7.1', dev: 'eth0' })) },
       gives: [`warning network-overlaps-route ${first}`],
@@ -1612,6 +1629,12 @@ describe('preflight', () => {
     expect(problem?.message).not.toContain('hunter2');
   });
 
+  it('finds the flags behind an interpreter', () => {
+    const words = ['/usr/bin/python3', '/opt/flannel/flanneld', '--kube-subnet-mgr'];
+    const [problem] = found({ on: { flanneld: known([process(77, words)]) } });
+    expect(problem?.code).toBe('flanneld-of-kubernetes');
+  });
+
   it('reads the words of the third seed’s start script', () => {
     const [problem] = found({
       inventory: flannelSection({ service: 'supervisord', installDir: '/opt/other' }),
@@ -1717,6 +1740,13 @@ describe('the interface between the nodes', () => {
     });
     expect(seen({ ...two, routes: known([route('default', { via: '10.4.7.254', dev: 'eth0' })]) }, [])).toMatchObject({
       value: { iface: 'eth0', how: 'peers' },
+    });
+  });
+
+  it('may be a veth, as eth0 of a container is', () => {
+    const eth = link('eth0', ['10.4.7.21/24'], { kind: 'veth' });
+    expect(choose({ nodes: named, on: { links: known([lo, eth, docker0]) } })).toMatchObject({
+      value: { iface: 'eth0', how: 'etcd' },
     });
   });
 

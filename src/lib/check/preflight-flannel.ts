@@ -429,11 +429,17 @@ function* startsOf(scene: NodeScene): Generator<StartOfFlanneld> {
       by: 'process',
       isOurs: false,
       dropIns: [],
-      words: process.words,
+      words: flanneldWords(process),
       environment: process.environment ?? new Map(),
       more: 'neither systemd nor supervisord has started it',
     };
   }
+}
+
+/** From the program on: what stands before it is an interpreter, or the shell of a start script. */
+function flanneldWords({ words }: Process): readonly string[] {
+  const at = words.slice(0, 3).findIndex((word) => /(?:^|\/)flanneld$/.test(word));
+  return words.slice(Math.max(at, 0));
 }
 
 /** The flags without secrets, as a person would write them. */
@@ -453,7 +459,7 @@ export const manager: NodeCheck = function* (scene) {
   if (!flannelUnit.known && !flanneld.known) yield notChecked('flanneld.service', flannelUnit.why);
   const running = (flanneld.known ? flanneld.value : []).map((process: Process) => ({
     where: `process ${process.pid}`,
-    words: process.words,
+    words: flanneldWords(process),
     environment: process.environment ?? new Map<string, string>(),
   }));
   const found = [...running, ...startsOf(scene)].find(({ words, environment }) => {

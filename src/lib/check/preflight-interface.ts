@@ -325,7 +325,8 @@ export function addressesOf(link: Link): readonly string[] {
 
 /** Not the loopback, and not made by Docker, flannel or another network of containers. */
 export function isOwnLink(link: Link): boolean {
-  return !link.isLoopback && !isContainerLink(link.name) && link.kind !== 'veth';
+  // By the name and not by the kind: of a machine that is a container itself eth0 is a veth.
+  return !link.isLoopback && !isContainerLink(link.name);
 }
 
 export function isContainerLink(name: string): boolean {

@@ -367,12 +367,10 @@ function* routeOverlap(
   if (destination.family !== 4 || destination.length === 0) return;
   const range = { base: destination.base, length: destination.length };
   if (!cidrsOverlap(range, network) || isOwnRange(scene, range)) return;
-  const { input, peers } = scene;
-  const nodes = new Set([...peers.map(({ publicIP }) => publicIP), ...input.leases.map(({ publicIP }) => publicIP)]);
   const isOwn = nextHops.some(
     ({ device, gateway }) =>
       (device !== null && (isContainerLink(device) || links.has(`${formatCidr(range)} ${device}`))) ||
-      (gateway !== null && nodes.has(addressText(gateway))),
+      (gateway !== null && scene.gateways.has(addressText(gateway))),
   );
   if (isOwn) return;
   const hop = nextHops[0];
@@ -384,16 +382,27 @@ function* routeOverlap(
           .join(' ');
   // A wider route loses only what the network takes out of it; one inside wins over flannel's own.
   const isWider = range.length < network.length;
+  const isLeftOver =
+    hop?.gateway != null &&
+    range.length === scene.input.effective?.subnetLen &&
+    ((scene.subnetEnv.known && scene.subnetEnv.value !== null) || scene.ownSubnets.length > 0);
+  const gone = `${formatCidr(range)} ${by}`;
   yield {
     code: 'network-overlaps-route',
-    severity: isWider || table !== 'main' ? 'warning' : 'error',
+    severity: isWider || isLeftOver || table !== 'main' ? 'warning' : 'error',
     path: formatCidr(range),
-    message: `there is a route to ${formatCidr(range)} ${by}${table === 'main' ? '' : ` (table ${table})`}, which overlaps ${formatCidr(network)}: ${
-      isWider ? 'what lies in the network is no longer reached by it' : 'packets for containers would leave by it'
+    message: `there is a route to ${gone}${table === 'main' ? '' : ` (table ${table})`}, which overlaps ${formatCidr(network)}: ${
+      isWider
+        ? 'what lies in the network is no longer reached by it'
+        : isLeftOver
+          ? 'no lease and no node of the inventory is there, so a node that is gone has left it'
+          : 'packets for containers would leave by it'
     }`,
     suggestion: isWider
       ? 'See that nothing beyond that route has addresses of the network; else take another network.'
-      : 'Take another network, or remove the route.',
+      : isLeftOver
+        ? `ip route del ${gone}`
+        : 'Take another network, or remove the route.',
   };
 }
 

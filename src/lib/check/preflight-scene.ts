@@ -30,6 +30,8 @@ export interface NodeScene extends PreflightNode {
   readonly network: Ipv4Cidr | null;
   /** The other nodes of the inventory that say where they are. */
   readonly peers: readonly Peer[];
+  /** Public IPs of the nodes and of the leases: what routes of flannel lead to. */
+  readonly gateways: ReadonlySet<string>;
   /** The subnet in the node's subnet.env, null when it has none. */
   readonly subnetEnv: Known<Ipv4Cidr | null>;
   /** Subnets that are the node's by its subnet.env or by its lease. */
@@ -52,6 +54,10 @@ export type FleetCheck = (
 export function scenesOf(input: PreflightInput): readonly NodeScene[] {
   const optionsOf = interfaceOptions(input);
   const network = networkOf(input.effective);
+  const gateways = new Set([
+    ...input.inventory.nodes.flatMap(({ publicIP }) => publicIP ?? []),
+    ...input.leases.flatMap(({ publicIP }) => publicIP ?? []),
+  ]);
   return input.nodes.map(({ node, seen }): NodeScene => {
     const options = optionsOf(node);
     const publicIP = publicIPFor(node, seen, options);
@@ -77,6 +83,7 @@ export function scenesOf(input: PreflightInput): readonly NodeScene[] {
       peers: input.inventory.nodes.flatMap(({ name, publicIP: address }) =>
         name === node.name || address === undefined ? [] : [{ name, publicIP: address }],
       ),
+      gateways,
       subnetEnv,
       ownSubnets: [...leased, ...(subnetEnv.known && subnetEnv.value !== null ? [subnetEnv.value] : [])],
     };

@@ -675,7 +675,7 @@ export const preflightTopics: readonly Topic[] = [
   },
   {
     code: 'unit-masked',
-    title: 'flanneld.service is masked',
+    title: 'The unit of flanneld is masked',
     meaning: 'Somebody forbade systemd to start it, by a link to /dev/null.',
     causes: ['systemctl mask flanneld'],
     mend: ['systemctl unmask flanneld, when you know why it was masked.'],
