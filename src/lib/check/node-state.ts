@@ -4,7 +4,6 @@ import type { Process } from '../fact/processes';
 import type { StateQuestions, StateSeen } from '../fact/state-facts';
 import type { Unit } from '../fact/units';
 import type { InventoryNode } from '../inventory/inventory';
-import { backendOf } from '../net/backend';
 import { formatCidr, type Ipv4Cidr } from '../net/cidr';
 import { compareFlannel, type FlannelVersion } from '../net/flannel-version';
 import { formatIpv4 } from '../net/ipv4';
@@ -16,6 +15,7 @@ import { formatBridge, type SubnetEnv } from '../net/subnet-env';
 import { publishedType } from '../plan/lease-fit';
 import type { LeaseProblem } from './leases';
 import { needsWays, type Peer, peerRoute, type RouteFault, tunnelDevice, whyNoRoutes } from './peer-routes';
+import { backendPorts } from './preflight-scene';
 
 /** Everything that a node's state is judged by. */
 export interface NodeStateInput {
@@ -224,9 +224,13 @@ const rank: Readonly<Record<Problem['severity'], number>> = { error: 0, warning:
 
 // ---- the service ----
 
-/** Processes of containers are others' business. */
+/** Processes of containers are others' business, and one that tells its release may be the one that we asked ourselves a moment ago. */
 function processOf({ flanneld }: StateSeen): Process | undefined {
-  return flanneld.known ? flanneld.value.find(({ isInHostsNamespace }) => isInHostsNamespace !== false) : undefined;
+  if (!flanneld.known) return undefined;
+  return flanneld.value.find(
+    ({ isInHostsNamespace, words }) =>
+      isInHostsNamespace !== false && !words.some((word) => word === '--version' || word === '-version'),
+  );
 }
 
 function unitOf({ units }: StateSeen): Unit | undefined {
@@ -551,7 +555,9 @@ function judgePeers(
       faults.set(kind, list);
     }
     const isReached = reached(peer, pings, effective);
-    if (isReached.known && !isReached.value.isReached) silent.push({ peer, text: isReached.value.why });
+    // Where there is no right way the silence is no news.
+    const hasWay = !route.isRouted.known || route.isRouted.value;
+    if (hasWay && isReached.known && !isReached.value.isReached) silent.push({ peer, text: isReached.value.why });
     return {
       peer,
       isRouted: route.isRouted,
@@ -630,11 +636,11 @@ function silentProblem(
       return `${name}${bridgeAddress(peer.subnet)}${text === 'no answer' ? '' : ` (${text})`}`;
     }),
   );
-  const firewall = backendOf(effective.backend.type)?.firewall;
+  const ports = backendPorts(effective);
   const hint =
-    firewall === undefined || firewall === 'none' || firewall === 'up to its commands'
+    ports.length === 0
       ? 'Is the peer up, and does its FORWARD chain let the network through?'
-      : `Is the peer up, and do firewalls between the nodes let ${firewall} through?`;
+      : `Is the peer up, and do firewalls between the nodes let UDP ${ports.join(' and ')} through?`;
   return {
     code: 'peer-not-reached',
     severity: 'error',

@@ -5,6 +5,7 @@ import type { StateSeen } from '../fact/state-facts';
 import { formatCidr, type Ipv4Cidr, parseIpv4Cidr } from '../net/cidr';
 import { formatIpv4, parseIpv4 } from '../net/ipv4';
 import type { EffectiveConfig } from '../net/network-config';
+import { vniOf } from './preflight-scene';
 
 /** Another node of the network: what flanneld learns of it from its lease. */
 export interface Peer {
@@ -50,10 +51,8 @@ export function whyNoRoutes({ backend }: EffectiveConfig): string | null {
 /** The device of the tunnel, where there is one for all peers: `flannel.1`. */
 export function tunnelDevice({ backend }: EffectiveConfig): string | null {
   switch (backend.type) {
-    case 'vxlan': {
-      const vni = backend.options['VNI'];
-      return `flannel.${typeof vni === 'number' ? vni : 1}`;
-    }
+    case 'vxlan':
+      return `flannel.${vniOf(backend)}`;
     case 'ipip':
       return 'flannel.ipip';
     case 'wireguard':
