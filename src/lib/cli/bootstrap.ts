@@ -26,6 +26,7 @@ import { nodeReport } from '../view/node-bootstrap';
 import { carryOutFleet } from './carry-out-fleet';
 import type { NetctlCommand } from './command';
 import { uninterrupted } from './interrupt';
+import { lookAgain } from './look-again';
 import type { Hosts } from './nodes';
 import type { NetworkReading, Session } from './session';
 
@@ -119,14 +120,25 @@ export async function bootstrap(
 
   // Look again: what was acknowledged and what is there now are two questions.
   const again = await ask(work.flatMap(({ node: name }) => nodes.filter((node) => node.name === name)));
-  const fresh = await session.network(network);
-  const rest = planAll(again.asked, fresh.leases.leases);
+  const fresh = await session.network(network).catch((error: unknown) => {
+    if (error instanceof NetctlError) return error;
+    throw error;
+  });
+  const rest = fresh instanceof NetctlError ? undefined : planAll(again.asked, fresh.leases.leases);
   const reports = planned.plans.map((plan): NodeReport => {
     const outcome = outcomes.find(({ item }) => item.node === plan.node);
     if (outcome === undefined) return nodeReport(plan, plan.steps.length === 0 ? 'unchanged' : 'blocked');
     if (outcome.kind === 'skipped') return nodeReport(plan, 'skipped');
     if (outcome.kind === 'failed') return nodeReport(plan, 'failed', outcome.error);
-    const left = rest.plans.find(({ node }) => node === plan.node);
+    // What was done on the nodes is told all the same.
+    if (fresh instanceof NetctlError) {
+      return nodeReport(
+        plan,
+        'failed',
+        new Error(`all was done, but it could not be looked at again: ${fresh.message}`),
+      );
+    }
+    const left = rest?.plans.find(({ node }) => node === plan.node);
     const lost = again.failed.find(({ name }) => name === plan.node);
     if (lost !== undefined) return { ...nodeReport(plan, 'failed'), error: lost.error };
     if (left !== undefined && (left.steps.length > 0 || left.subnet.change !== null)) {
@@ -139,7 +151,19 @@ export async function bootstrap(
     }
     return nodeReport(plan, 'done');
   });
-  return document([...first.failed, ...planned.failed, ...reports], true);
+  const looks = await lookAgain(
+    nodes.filter(({ name }) => reports.some((report) => report.name === name && report.state === 'done')),
+    inventory,
+    hosts,
+    { atOnce: options.atOnce, network: () => session.network(network) },
+  );
+  const looked = reports.map((report): NodeReport => {
+    const look = looks.find(({ node }) => node.name === report.name);
+    if (look === undefined) return report;
+    if (!look.isReachable) return { ...report, state: 'failed', error: look.error.message };
+    return { ...report, problems: look.state.problems };
+  });
+  return document([...first.failed, ...planned.failed, ...looked], true);
 }
 
 async function intentOf(
