@@ -73,8 +73,8 @@ async function text(chunks: Iterable<string> | Promise<Iterable<string>>): Promi
 
 describe.each(screens)('on %s', (name, screen) => {
   it('the list of subnets looks as it always did', async () => {
-    const rows = subnetRows(reading.leases, nodes, problems, ttls).map(subnetItem);
-    expectGolden(`subnets-ls-${name}`, await text(renderList(rows, subnetListView(true), 'table', screen)));
+    const rows = subnetRows(reading.leases, nodes, problems, ttls).map((row) => subnetItem(row));
+    expectGolden(`subnets-ls-${name}`, await text(renderList(rows, subnetListView(true, 'none'), 'table', screen)));
   });
 
   it('the check of subnets looks as it always did', async () => {

@@ -20,7 +20,11 @@ export default class NodeBootstrap extends NetctlCommand {
     '<%= config.bin %> <%= command.id %> hdss7-21 hdss7-22',
     '<%= config.bin %> <%= command.id %> --limit @rack1 --serial 1 --yes',
   ];
-  static exitCodes = { 4: 'a node could not be reached', 5: 'a change failed on a node' };
+  static exitCodes = {
+    4: 'a node could not be reached',
+    5: 'a change failed on a node',
+    10: 'all was done, and looking again found problems',
+  };
   static override args = { node: severalArguments({ description: 'Names of nodes in the inventory.' }) };
   static override flags = {
     ...ownFlags('node bootstrap', {
@@ -111,8 +115,15 @@ export default class NodeBootstrap extends NetctlCommand {
       if (states.has('failed') || states.has('skipped')) this.exitWith(exitCodes.failed);
       else if (states.has('unreachable')) this.exitWith(exitCodes.unreachable);
       else if (states.has('blocked')) this.exitWith(exitCodes.refused);
+      else if (document.applied && document.items.some(({ problems }) => problems.some(isError))) {
+        this.exitWith(exitCodes.problems);
+      }
     } finally {
       hosts.close();
     }
   }
+}
+
+function isError({ severity }: { readonly severity: string }): boolean {
+  return severity === 'error';
 }
