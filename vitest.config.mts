@@ -12,8 +12,9 @@ export default defineConfig({
     maxWorkers: 4,
     isolate: false,
     include: ['test/**/*.test.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // They tell a hang from a machine that has much else to do.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
     disableConsoleIntercept: true,
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
   },

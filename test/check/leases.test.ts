@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkLeases, type LeaseCheck } from '../../src/lib/check/leases';
+import { groupedProblems } from '../../src/lib/check/problem-groups';
 import { leaseTopics } from '../../src/lib/explain/lease';
 import { parseFlannelVersion } from '../../src/lib/net/flannel-version';
 import { readLeases, type StoredKey } from '../../src/lib/net/lease';
@@ -400,6 +401,32 @@ describe('leases against the inventory', () => {
       ['node-other-subnet', 'warning', 'web1'],
       ['node-without-lease', 'warning', 'web9'],
     ]);
+  });
+});
+
+describe('problems of one kind', () => {
+  const many = (count: number) => Array.from({ length: count }, (_, i) => vxlan(`10.1.${i + 1}.0/24`, i + 1));
+  const nodes = (count: number) =>
+    Array.from({ length: count }, (_, i) => ({ name: `n${i}`, publicIP: `10.9.9.${i}` }));
+
+  it('stand one by one while they are few, and together when they are many', () => {
+    const few = check(many(5), { nodes: nodes(5) });
+    expect(few).toHaveLength(10);
+    expect(groupedProblems(few)).toEqual(few);
+    const [leases, empty, ...others] = groupedProblems(check(many(7), { nodes: nodes(6) }));
+    expect(others).toEqual([]);
+    expect(leases).toMatchObject({ code: 'unknown-owner', severity: 'warning', path: '' });
+    expect(leases?.message).toMatch(/^7 leases .*10\.1\.1\.0\/24, .*10\.1\.5\.0\/24 and 2 more/);
+    expect(leases?.keys).toHaveLength(7);
+    expect(empty).toMatchObject({ code: 'node-without-lease', subject: 'n0, n1, n2, n3, n4, n5', keys: [] });
+    expect(empty?.message).toContain('n0, n1, n2, n3, n4 and 1 more');
+  });
+
+  it('keep their place among others', () => {
+    const codesOf = groupedProblems(check([...many(7), entry('subnets/lock', '{}')], { nodes: nodes(1) })).map(
+      ({ code }) => code,
+    );
+    expect(codesOf).toEqual(['unparsable-key', 'unknown-owner', 'node-without-lease']);
   });
 });
 

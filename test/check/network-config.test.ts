@@ -377,6 +377,16 @@ describe('what people regret', () => {
     expect(suggestions).toEqual(['"Network": "10.192.0.0/16"', '"Network": "10.192.0.0/16"']);
   });
 
+  it('tells many overlaps as one', () => {
+    const of = (count: number) =>
+      review(good, 'v0.28.9', {
+        avoid: Array.from({ length: count }, (_, i) => ({ cidr: `10.1.0.${i}/32`, why: `address of node n${i}` })),
+      });
+    expect(of(5)).toHaveLength(5);
+    expect(of(40)).toHaveLength(1);
+    expect(of(40)[0]?.message).toMatch(/10\.1\.0\.4\/32 \(address of node n4\) and 35 more/);
+  });
+
   it('compares IPv6 with IPv6', () => {
     const dual = `{"Network":"10.1.0.0/16","EnableIPv6":true,"IPv6Network":"fd00::/48",${vxlan}}`;
     expect(codes(dual, 'v0.28.9', { avoid: [{ cidr: 'fd00:0:0:5::/64', why: 'VPN' }] })).toContain('network-overlap');

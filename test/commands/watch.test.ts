@@ -110,8 +110,9 @@ describe.each(['v3', 'v2'] as const)('netctl subnets ls --watch on etcd %s', (ap
   });
 
   it('sees what expires', async () => {
-    leaseLikeFlanneld(etcd, api, '10.1.23.0/24', hostGw('192.168.0.3'), { ttlSeconds: 2 });
     const run = watching(etcd, cli.home, ['-o', 'json'], { NETCTL_ETCD_API: api });
+    await sees(run, (all) => all.length === 1);
+    leaseLikeFlanneld(etcd, api, '10.1.23.0/24', hostGw('192.168.0.3'), { ttlSeconds: 2 });
     await sees(run, (all) => all.some(({ type, item }) => type === 'deleted' && item.subnet === '10.1.23.0/24'));
   });
 
@@ -119,6 +120,9 @@ describe.each(['v3', 'v2'] as const)('netctl subnets ls --watch on etcd %s', (ap
     const [member] = etcd.members;
     const run = watching(etcd, cli.home, ['-o', 'json'], { NETCTL_ETCD_API: api });
     await sees(run, (all) => all.length === 1);
+    // A change that has come shows that the watch is begun; before that, etcd going away is an error.
+    leaseLikeFlanneld(etcd, api, '10.1.27.0/24', hostGw('192.168.0.7'));
+    await sees(run, (all) => all.length === 2);
     await member?.kill();
     await until('the notice of the loss', () => run.stderr() !== '');
     await member?.restart();

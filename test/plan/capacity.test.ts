@@ -223,7 +223,11 @@ describe('a plan for a capacity', () => {
     }
     expect(() => planCapacity({ nodes: 2, containersPerNode: 4_000_000_000 })).toThrow(InvalidInput);
     expect(() => planCapacity({ nodes: 2, containersPerNode: 2, within: range('10.0.0.0/29').subnet })).toThrow(
-      'nothing of 10.0.0.0/29 is left',
+      '10.0.0.0/29 is too small for a network',
+    );
+    const avoid = [range('10.0.0.0/24').subnet];
+    expect(() => planCapacity({ nodes: 2, containersPerNode: 2, within: range('10.0.0.0/24').subnet, avoid })).toThrow(
+      'nothing of 10.0.0.0/24 is left',
     );
   });
 

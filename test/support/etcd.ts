@@ -292,11 +292,11 @@ function etcdctl(endpoints: readonly string[], args: readonly string[], options:
 
 export const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Waits until it is true. */
+/** Waits until it is true, long enough for a machine that has much else to do. */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 10_000,
+  timeoutMs = 25_000,
 ): Promise<void> {
   const end = Date.now() + timeoutMs;
   while (!(await condition())) {

@@ -42,7 +42,7 @@ export function netctlOnTerminal(
   const kill = (): void => {
     child.kill('SIGKILL');
   };
-  const timer = setTimeout(kill, 28_000);
+  const timer = setTimeout(kill, 55_000);
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve())).then(() => {
     clearTimeout(timer);
     const find = (name: string): string => new RegExp(`${name}=([0-9a-f:]+)`).exec(text)?.[1] ?? '';

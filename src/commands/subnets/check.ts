@@ -1,5 +1,6 @@
 import * as Flags from '@oclif/core/flags';
 import { checkLeases } from '../../lib/check/leases';
+import { groupedProblems } from '../../lib/check/problem-groups';
 import { NetctlCommand } from '../../lib/cli/command';
 import { etcdFlags, flannelFlag, outputFlags, ownFlags } from '../../lib/cli/flags';
 import { Session } from '../../lib/cli/session';
@@ -44,7 +45,7 @@ export default class SubnetsCheck extends NetctlCommand {
     const [ttls, etcdLeases] = flags.ttl
       ? await Promise.all([askTtls(network, undefined), network.store.leases()])
       : [undefined, undefined];
-    const problems = checkLeases({
+    const found = checkLeases({
       api: network.api,
       prefix: network.prefix,
       version: network.version,
@@ -55,6 +56,7 @@ export default class SubnetsCheck extends NetctlCommand {
       ...(etcdLeases === undefined ? {} : { etcdLeases }),
       ...(renewMarginSeconds === undefined ? {} : { renewMarginSeconds }),
     });
+    const problems = groupedProblems(found);
     const [value, view] = subnetCheckView({
       prefix: network.prefix,
       api: network.api,

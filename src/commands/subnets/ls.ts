@@ -8,7 +8,7 @@ import { filterHelp, parseFilter, parseSort, sortKeys } from '../../lib/net/subn
 import { formatCount, plural } from '../../lib/view/count';
 import { isForPeople } from '../../lib/view/format';
 import { mappedRows } from '../../lib/view/rows';
-import { subnetItem } from '../../lib/view/subnet-item';
+import { subnetCells, subnetItem } from '../../lib/view/subnet-item';
 import { subnetListView } from '../../lib/view/subnet-list';
 
 export default class SubnetsLs extends NetctlCommand {
@@ -61,12 +61,18 @@ ${filterHelp.map((line) => `  ${line}`).join('\n')}`;
       return;
     }
     const { rows, ttlAsked } = await readRows(network, nodes, wish);
-    await this.printList(mappedRows(rows, subnetItem), subnetListView(ttlAsked, emptyText(network)), flags, {
-      prefix: network.prefix,
-      api: network.api,
-      revision: network.snapshot.revision,
-      ttlAsked,
-    });
+    const isDocument = /^(json|yaml)$/.test(this.format(flags));
+    await this.printList(
+      mappedRows(rows, isDocument ? subnetItem : subnetCells),
+      subnetListView(ttlAsked, emptyText(network)),
+      flags,
+      {
+        prefix: network.prefix,
+        api: network.api,
+        revision: network.snapshot.revision,
+        ttlAsked,
+      },
+    );
     if (!ttlAsked && flags.ttl === undefined) {
       this.say(
         `When these ${formatCount(rows.length)} leases expire was not asked: --ttl asks (about ${formatCount(Math.ceil(rows.length / 2600))} s).`,

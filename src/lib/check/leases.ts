@@ -55,7 +55,7 @@ export function checkLeases(check: LeaseCheck): readonly LeaseProblem[] {
     ...duplicates(check),
     ...publicIPs(unusual),
     ...configFit(unusual),
-    ...families(check),
+    ...families(check, unusual.reading.leases),
     ...backendData(unusual),
     ...times(unusual),
     ...etcdLeaseProblems(check),
@@ -431,7 +431,7 @@ function hexNumber(text: string): number | undefined {
 /** Have these leases different numbers, all of them? In a healthy network that is the whole answer. */
 function areDistinct(leases: readonly Lease[], numberOf: NumberOf): boolean {
   // Half empty, so that a place is found at once; 0 is an empty place.
-  const size = 2 ** Math.ceil(Math.log2(leases.length * 2 + 2));
+  const size = 2 ** Math.ceil(Math.log2(Math.max(1, leases.length) * 2));
   const table = new Float64Array(size);
   for (const lease of leases) {
     const number = numberOf(lease);
@@ -607,17 +607,20 @@ function wantedVni(effective: EffectiveConfig, version: FlannelVersion): number 
   return isAtLeast(version, 'v0.24.0') ? vni : vni % 65_536;
 }
 
-function families({ reading, effective, version, api }: LeaseCheck): readonly LeaseProblem[] {
+function families(
+  { reading, effective, version, api }: LeaseCheck,
+  unusual: readonly Lease[],
+): readonly LeaseProblem[] {
   // Earlier releases know no IPv6 in etcd and read the IPv4 part of the key only.
   if (!isAtLeast(version, 'v0.17.0')) return [];
-  const dual = reading.leases.filter((lease) => lease.ipv6Subnet !== null && !isIpv6Only(lease));
+  const dual = unusual.filter((lease) => lease.ipv6Subnet !== null && !isIpv6Only(lease));
   const wantsDual = effective?.enableIPv4 === true ? effective.enableIPv6 : null;
   const ipv4 =
     wantsDual === true || (wantsDual === null && dual.length > 0)
       ? reading.leases.filter((lease) => lease.ipv6Subnet === null && !isIpv6Only(lease))
       : [];
   const found: LeaseProblem[] = [];
-  for (const lease of reading.leases) {
+  for (const lease of unusual) {
     if (!isIpv6Only(lease)) continue;
     found.push(
       problem({

@@ -524,16 +524,30 @@ function reviewNetwork(
     }
     found.push(...reviewIpv6Space(network6, offset));
   }
-  for (const avoid of context.avoid) {
-    const six = avoid.cidr.includes(':');
-    const path = six ? 'IPv6Network' : 'Network';
-    const touched = six ? touches6(network6, avoid.cidr) : touches(network, avoid.cidr);
-    if (!touched) continue;
-    const message = `${path} overlaps ${avoid.cidr}: ${avoid.why}; nodes would route it into the container network`;
+  for (const path of ['Network', 'IPv6Network'] as const) {
+    const six = path === 'IPv6Network';
+    const touched = context.avoid.filter(({ cidr }) => {
+      if (cidr.includes(':') !== six) return false;
+      return six ? touches6(network6, cidr) : touches(network, cidr);
+    });
+    if (touched.length === 0) continue;
     const free = six ? null : freeNetwork(network, context);
-    found.push(at(offsetOf(examination, path), 'network-overlap', 'warning', path, message, free));
+    const offset = offsetOf(examination, path);
+    for (const what of overlapTexts(touched)) {
+      const message = `${path} overlaps ${what}; nodes would route ${touched.length > mostOverlaps ? 'them' : 'it'} into the container network`;
+      found.push(at(offset, 'network-overlap', 'warning', path, message, free));
+    }
   }
   return found;
+}
+
+/** So many overlaps are told one by one; an inventory may have a hundred nodes in the range. */
+const mostOverlaps = 5;
+
+function overlapTexts(touched: ReviewContext['avoid']): readonly string[] {
+  if (touched.length <= mostOverlaps) return touched.map(({ cidr, why }) => `${cidr}: ${why}`);
+  const named = touched.slice(0, mostOverlaps).map(({ cidr, why }) => `${cidr} (${why})`);
+  return [`${named.join(', ')} and ${touched.length - mostOverlaps} more of what it must not touch`];
 }
 
 function networkOf(text: string | undefined, version: FlannelVersion) {

@@ -29,6 +29,7 @@ export function subnetRows(
     lease,
     node: (lease.publicIP === null ? undefined : owners.get(lease.publicIP)?.name) ?? null,
     ttlSeconds: ttls?.get(lease.key) ?? lease.ttlSeconds,
-    problems: codes.get(lease.key) ?? none,
+    // A key is made when it is asked for: not for nothing.
+    problems: codes.size === 0 ? none : (codes.get(lease.key) ?? none),
   }));
 }

@@ -65,6 +65,14 @@ async function helpText(program: Program, words: readonly string[]): Promise<str
 }
 
 async function runCommand(program: Program, command: CommandInfo, argv: readonly string[]): Promise<void> {
+  for (const { type, env } of Object.values(command.flags)) {
+    const text = type === 'boolean' && env !== undefined ? process.env[env] : undefined;
+    // oclif takes every text that it does not know for no.
+    if (text !== undefined && !/^(|1|true|y|yes|0|false|n|no)$/i.test(text)) {
+      const { badSwitch } = await import('./usage-error');
+      throw badSwitch(command, env ?? '', text);
+    }
+  }
   const loaded = await program.load(command.id);
   loaded.id = command.id;
   await loaded.run([...argv], oclifOptions(program));

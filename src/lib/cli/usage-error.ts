@@ -41,6 +41,15 @@ export function flagBeforeCommand(program: Program, argv: readonly string[]): In
   });
 }
 
+/** `NETCTL_SUBNETS_LS_WATCH=maybe`. */
+export function badSwitch(command: CommandInfo, variable: string, text: string): InvalidInput {
+  return new InvalidInput({
+    code: 'bad-value',
+    message: `${variable}: ${JSON.stringify(text)} is neither yes nor no`,
+    next: [`Set it to true or false, or unset it: unset ${variable}`, `netctl help ${spoken(command.id)}`],
+  });
+}
+
 /**
  * What oclif's parser throws, in our words: exit 2, the thing first, the corrected form, the way to the help.
  * Everything else comes back as it is.

@@ -228,7 +228,8 @@ class Drawn implements Output {
     const view = subnetListView(this.watched.asksTtls, this.watched.empty);
     const list = await renderList(rows.map(subnetItem), view, this.format, this.screen);
     const foot = `${plural(rows.length, 'subnet')}, revision ${this.watched.revision}. Ctrl-C ends.`;
-    this.block.show(`${[...list].join('')}\n${this.note === '' ? foot : `${foot} ${this.note}`}\n`);
+    const hidden = list.hidden.length === 0 ? '' : `hidden: ${list.hidden.join(', ')} (-o wide shows all)\n`;
+    this.block.show(`${[...list].join('')}\n${this.note === '' ? foot : `${foot} ${this.note}`}\n${hidden}`);
   }
 }
 

@@ -34,7 +34,11 @@ export function parseIpv4(text: string, options?: Ipv4ParseOptions): number | un
   return octets === 4 ? address : undefined;
 }
 
-/** Dotted decimal of an unsigned 32-bit integer. */
+const octets: readonly string[] = Array.from({ length: 256 }, (_, octet) => `${octet}`);
+const dottedOctets: readonly string[] = octets.map((octet) => `${octet}.`);
+
+/** Dotted decimal of an unsigned 32-bit integer; of a signed one with the same bits too. */
 export function formatIpv4(address: number): string {
-  return `${(address >>> 24) & 255}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
+  const at = (shift: number): string => dottedOctets[(address >>> shift) & 255] ?? '';
+  return at(24) + at(16) + at(8) + (octets[address & 255] ?? '');
 }

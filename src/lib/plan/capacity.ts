@@ -310,8 +310,15 @@ function impossible(
   if (largest === undefined) {
     return new InvalidInput({
       code: 'capacity-impossible',
-      message: `nothing of ${where} is left: what must be avoided covers all of it down to /28, the smallest network`,
-      next: ['Give another range with --within, or fewer --avoid.'],
+      ...(ranges.every(({ length }) => length > longestSubnet - leastSubnetBits)
+        ? {
+            message: `${where} is too small for a network: flannel wants room for four subnets of /30, a range of /28 or more`,
+            next: ['Give a larger range with --within.'],
+          }
+        : {
+            message: `nothing of ${where} is left: what must be avoided covers all of it down to /28, the smallest network`,
+            next: ['Give another range with --within, or fewer --avoid.'],
+          }),
     });
   }
   const next: string[] = [];

@@ -73,6 +73,17 @@ interface Layout<T> {
   readonly ellipsis: string;
 }
 
+/** A text that stands as it is: not cut, nothing escaped, no blank at its end. */
+function isUsual(text: string): boolean {
+  const { length } = text;
+  if (length === 0 || length > cellLength || text.charCodeAt(length - 1) === 0x20) return false;
+  for (let index = 0; index < length; index++) {
+    const code = text.charCodeAt(index);
+    if (code < 0x20 || code > 0x7e) return false;
+  }
+  return true;
+}
+
 function textOf(value: string | number | null | undefined | Cell): string {
   if (value === null || value === undefined) return '-';
   if (typeof value === 'number') return String(value);
@@ -93,8 +104,15 @@ function measure<T>(
 ): readonly number[] | undefined {
   const widths = columns.map((column) => column.header.length);
   for (const row of rows) {
-    for (const [index, column] of columns.entries()) {
-      const text = textOf(column.cell(row));
+    let index = -1;
+    for (const column of columns) {
+      index += 1;
+      const value = column.cell(row);
+      if (typeof value === 'string' && isUsual(value)) {
+        if (value.length > (widths[index] ?? 0)) widths[index] = value.length;
+        continue;
+      }
+      const text = textOf(value);
       if (narrowOnly && !isNarrow(text)) return undefined;
       const width = widthOf(text);
       if (width > (widths[index] ?? 0)) widths[index] = width;
@@ -161,8 +179,14 @@ function* ownLines<T>(rows: Rows<T>, layout: Layout<T>): Generator<string> {
   yield `${header}\n`;
   for (const row of rows) {
     let line = '';
-    for (const [index, { column, width }] of fitted.entries()) {
+    let index = -1;
+    for (const { column, width } of fitted) {
+      index += 1;
       const value = column.cell(row);
+      if (typeof value === 'string' && value.length <= width && column.align !== 'right' && isUsual(value)) {
+        line += index === last ? value : value.padEnd(width + gap.length);
+        continue;
+      }
       const text = cutToWidth(textOf(value), width, ellipsis, widthOf);
       line += padded(style.tone(toneOf(value), text), widthOf(text), width, column.align, index === last);
     }

@@ -72,8 +72,11 @@ const ipv4 = /^\d{1,3}(?:\.\d{1,3}){3}(?:\/\d{1,2})?$/;
 // `e1` is a number to the YAML 1.1 of the yaml package.
 const notText = /^(?:true|false|yes|no|on|off|y|n|null|nan|inf|e\d+)$/i;
 
+const needsNoEscape = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+
 function textOf(text: string): string {
   if ((plainWords.test(text) && !notText.test(text)) || ipv4.test(text)) return text;
+  if (needsNoEscape.test(text)) return `"${text}"`;
   // A double-quoted scalar understands the escapes of JSON, but knows no surrogate halves.
   const wellFormed = text.replace(/\p{Cs}/gu, '\ufffd');
   return escapeJson(JSON.stringify(wellFormed)).replace(
