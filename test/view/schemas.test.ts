@@ -13,6 +13,7 @@ import type { NetworkHistoryItem } from '../../src/lib/view/network-history';
 import type { NetworkValidation } from '../../src/lib/view/network-validation';
 import type { NodeReport } from '../../src/lib/view/node-bootstrap';
 import type { NodeItem } from '../../src/lib/view/node-list';
+import type { ResetReport } from '../../src/lib/view/node-reset';
 import type { NodeStatusItem } from '../../src/lib/view/node-status';
 import { renderRecord } from '../../src/lib/view/record';
 import type { OutputDocument, OutputKind } from '../../src/lib/view/schemas/output-schemas';
@@ -47,6 +48,7 @@ const shapes: Readonly<Record<Exclude<OutputKind, 'Error' | 'List'>, true>> = {
   NetworkValidation: true satisfies Same<NetworkValidation, Body<'NetworkValidation'>>,
   NodeList: true satisfies Same<NodeItem, Item<'NodeList'>>,
   NodeStatusList: true satisfies Same<NodeStatusItem, Item<'NodeStatusList'>>,
+  NodeResetList: true satisfies Same<ResetReport, Item<'NodeResetList'>>,
   SettingList: true satisfies Same<EffectiveSetting, Item<'SettingList'>>,
   SubnetCheck: true satisfies Same<SubnetCheckDocument, Body<'SubnetCheck'>>,
   SubnetEvent: true satisfies Same<SubnetEvent, Body<'SubnetEvent'>>,

@@ -11,6 +11,8 @@ import { hostTopics } from './host';
 import { inventoryTopics } from './inventory';
 import { leaseTopics } from './lease';
 import { nodeTopics } from './node';
+import { preflightTopics } from './preflight';
+import { resetTopics } from './reset';
 import type { Topic } from './topic';
 
 export { exitTopics };
@@ -23,7 +25,9 @@ export const areas: readonly { readonly title: string; readonly topics: readonly
   { title: 'The network config', topics: configTopics },
   { title: 'etcd', topics: etcdTopics },
   { title: 'Leases and subnets', topics: leaseTopics },
+  { title: 'Before a bootstrap', topics: preflightTopics },
   { title: 'Nodes', topics: bootstrapTopics },
+  { title: 'Taking a node out', topics: resetTopics },
   { title: 'Hosts', topics: [...hostTopics, ...factTopics] },
   { title: 'flannel on a node', topics: flannelTopics },
   { title: 'The state of a node', topics: nodeTopics },

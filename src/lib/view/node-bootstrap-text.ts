@@ -80,8 +80,8 @@ export async function renderNodes(
         if (options.withDifferences && change.before !== null && change.after !== null) {
           const difference = await renderDiff(change.before, change.after, screen, { label: change.what });
           const lines = difference.split('\n').filter((line) => line !== '');
-          // A new file is all additions; its beginning says what it is. What changes in an old one is shown whole.
-          const shown = change.before === '' ? lines.slice(0, newFileLines) : lines;
+          // A file that comes or goes is told by its beginning. What changes in one that stays is shown whole.
+          const shown = change.before === '' || change.after === '' ? lines.slice(0, newFileLines) : lines;
           for (const line of shown) output.push(`      ${line}\n`);
           if (shown.length < lines.length) {
             output.push(

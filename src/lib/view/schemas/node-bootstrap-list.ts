@@ -1,36 +1,10 @@
 import * as z from 'zod';
 import { listSchema } from './document';
+import { nodeReportShape } from './node-report-shape';
 import { problemItem } from './problem-item';
 
-const change = z.object({
-  kind: z.enum(['write', 'push', 'remove', 'folder', 'link', 'run', 'wait']),
-  what: z.string().describe('A path, or the words of a command.'),
-  why: z.string(),
-  before: z
-    .string()
-    .nullable()
-    .describe('The text of the file; empty when there is none yet, null when it is not shown.'),
-  after: z.string().nullable(),
-});
-
 /** `netctl node bootstrap -o json`. */
-export const nodeBootstrapList = listSchema(
-  'NodeBootstrapList',
-  z.object({
-    name: z.string(),
-    state: z.enum(['planned', 'unchanged', 'done', 'failed', 'skipped', 'blocked', 'unreachable']),
-    subnet: z.string().nullable(),
-    steps: z.array(
-      z.object({
-        title: z.string(),
-        mind: z.array(z.string()).describe('What the person who approves should know: which containers stop.'),
-        changes: z.array(change),
-      }),
-    ),
-    problems: z.array(problemItem),
-    error: z.string().nullable(),
-  }),
-).extend({
+export const nodeBootstrapList = listSchema('NodeBootstrapList', z.object(nodeReportShape)).extend({
   prefix: z.string(),
   flannel: z.string(),
   archive: z.string(),

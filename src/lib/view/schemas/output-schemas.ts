@@ -8,9 +8,10 @@ import { networkChange } from './network-change';
 import { networkHistoryList } from './network-history-list';
 import { networkLayoutList } from './network-layout-list';
 import { networkValidation } from './network-validation';
-import { nodeList } from './node-list';
-import { nodeStatusList } from './node-status-list';
 import { nodeBootstrapList } from './node-bootstrap-list';
+import { nodeList } from './node-list';
+import { nodeResetList } from './node-reset-list';
+import { nodeStatusList } from './node-status-list';
 import { settingList } from './setting-list';
 import { subnetCheck } from './subnet-check';
 import { subnetEvent } from './subnet-event';
@@ -37,6 +38,7 @@ export const outputDocuments = {
   NodeList: nodeList,
   NodeStatusList: nodeStatusList,
   NodeBootstrapList: nodeBootstrapList,
+  NodeResetList: nodeResetList,
   SettingList: settingList,
   SubnetCheck: subnetCheck,
   SubnetEvent: subnetEvent,

@@ -1,0 +1,238 @@
+import { createReadStream } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { describe } from '../engine/carry-out';
+import { execute } from '../engine/execute';
+import { survey } from '../engine/survey';
+import { NetctlError } from '../errors';
+import { type ResetAnswers, resetFacts } from '../fact/reset-facts';
+import { forEachHost } from '../host/pool';
+import type { Inventory, InventoryNode } from '../inventory/inventory';
+import { parseArchiveName, readFlannelArchive } from '../net/flannel-archive';
+import { planReset, type ResetPlan, type ResetWish, resetQuestions } from '../plan/reset';
+import { type ResetDocument, type ResetReport, resetReport } from '../view/node-reset';
+import { carryOutFleet } from './carry-out-fleet';
+import type { NetctlCommand } from './command';
+import { uninterrupted } from './interrupt';
+import type { Hosts } from './nodes';
+import type { NetworkReading, Session } from './session';
+
+export interface ResetOptions {
+  /** The archive whose programs may go, besides those in the cache. */
+  readonly archive?: string | undefined;
+  readonly keepLease: boolean;
+  readonly dryRun: boolean;
+  readonly atOnce: number;
+  readonly maxFailures: number | undefined;
+  /** Shows the plan and asks; throws `Refused` when it is not to be done. */
+  readonly approve: (document: ResetDocument) => Promise<void>;
+}
+
+const surveyTimeoutMs = 40_000;
+
+interface Asked {
+  readonly node: InventoryNode;
+  readonly answers: ResetAnswers;
+}
+
+/**
+ * Survey, plan, show, approve, do, look again; then the leases.
+ * @param network null when etcd could not be asked, which only `keepLease` allows
+ */
+export async function reset(
+  command: NetctlCommand,
+  session: Session,
+  inventory: Inventory,
+  network: NetworkReading | null,
+  nodes: readonly InventoryNode[],
+  hosts: Hosts,
+  options: ResetOptions,
+): Promise<ResetDocument> {
+  const basis = await basisOf(session, inventory, network, options);
+  const first = await askNodes(nodes, basis, hosts, options.atOnce);
+  const programs = await knownPrograms(command, options.archive, inventory.flannel.archive, first.asked);
+  const wish: ResetWish = { ...basis, programs };
+
+  const plans = first.asked.map((asked) => planReset(asked, wish));
+  const document = (reports: readonly ResetReport[], applied: boolean): ResetDocument => ({
+    prefix: network?.prefix ?? inventory.etcd.prefix ?? '',
+    applied,
+    keepLease: options.keepLease,
+    items: nodes.flatMap((node) => reports.find(({ name }) => name === node.name) ?? []),
+  });
+  const shown = document([...first.failed, ...plans.map((plan) => resetReport(plan, stateOf(plan)))], false);
+  const work = plans.filter((plan) => stateOf(plan) === 'planned');
+  if (options.dryRun || work.length === 0) return shown;
+  await options.approve(shown);
+
+  const outcomes = await carryOutFleet(command, work, hosts, {
+    nodes,
+    atOnce: options.atOnce,
+    maxFailures: options.maxFailures,
+    member: (name) => {
+      throw new TypeError(`a reset pushes nothing, not ${name}`);
+    },
+  });
+
+  // Look again: what was acknowledged and what is there now are two questions. A lease goes only when its flanneld has gone.
+  const again = await askNodes(
+    nodes.filter(({ name }) => outcomes.some(({ item, kind }) => item.node === name && kind === 'done')),
+    basis,
+    hosts,
+    options.atOnce,
+  );
+  const reports = new Map<string, ResetReport>();
+  const done: ResetPlan[] = [];
+  for (const outcome of outcomes) {
+    const plan = outcome.item;
+    const seen = again.asked.find(({ node }) => node.name === plan.node);
+    if (outcome.kind === 'skipped') reports.set(plan.node, resetReport(plan, 'skipped'));
+    else if (outcome.kind === 'failed') reports.set(plan.node, resetReport(plan, 'failed', outcome.error));
+    else if (seen === undefined) {
+      const lost = again.failed.find(({ name }) => name === plan.node);
+      reports.set(plan.node, {
+        ...resetReport(plan, 'failed'),
+        error: lost?.error ?? 'it could not be looked at again',
+      });
+    } else {
+      const rest = stillThere(planReset(seen, wish), seen);
+      if (rest === undefined) done.push(plan);
+      else reports.set(plan.node, resetReport(plan, 'failed', new Error(rest)));
+    }
+  }
+  for (const plan of done) reports.set(plan.node, await releaseLeases(session, network, plan));
+  const unchanged = plans.filter(({ node }) => !reports.has(node)).map((plan) => resetReport(plan, stateOf(plan)));
+  return document([...first.failed, ...unchanged, ...reports.values()], true);
+}
+
+function stateOf(plan: ResetPlan): 'blocked' | 'unchanged' | 'planned' {
+  if (plan.problems.some(({ severity }) => severity === 'error')) return 'blocked';
+  return plan.steps.length === 0 && plan.lease.changes.length === 0 ? 'unchanged' : 'planned';
+}
+
+function stillThere(rest: ResetPlan, { answers }: Asked): string | undefined {
+  const things = rest.steps.flatMap(({ changes }) => changes.map(describe));
+  if (things.length > 0) return `all was done, but it is not as it should be; still to do: ${things.join('; ')}`;
+  const error = rest.problems.find(({ severity }) => severity === 'error');
+  if (error !== undefined) return error.message;
+  if (!answers.flanneld.known) return `whether flanneld has ended is not known: ${answers.flanneld.why}`;
+  return answers.flanneld.value.length === 0 ? undefined : 'flanneld still runs, so its lease was left';
+}
+
+/** Each key at the revision that it has now: until flanneld stopped it may have been renewed. */
+async function releaseLeases(session: Session, network: NetworkReading | null, plan: ResetPlan): Promise<ResetReport> {
+  const { changes } = plan.lease;
+  if (network === null || changes.length === 0) return resetReport(plan, 'done');
+  try {
+    const before = new Map(network.leases.leases.map((lease) => [lease.key, lease]));
+    const fresh = (await session.network(network)).leases.leases;
+    const now = changes.flatMap((change) => {
+      const lease = fresh.find(({ key }) => key === change.key);
+      const isSame = lease !== undefined && lease.publicIP === before.get(change.key)?.publicIP;
+      return isSame ? [{ ...change, expected: lease.revision }] : [];
+    });
+    await uninterrupted(() => execute({ title: `lease of ${plan.node}`, changes: now }, network.store));
+    const left = (await session.network(network)).leases.leases.find((lease) =>
+      now.some(({ key }) => key === lease.key),
+    );
+    if (left === undefined) return resetReport(plan, 'done');
+    return resetReport(plan, 'failed', new Error(`${left.key} is there again: somebody wrote it`));
+  } catch (error) {
+    if (error instanceof NetctlError) return resetReport(plan, 'failed', error);
+    throw error;
+  }
+}
+
+type Basis = Omit<ResetWish, 'programs'>;
+
+async function basisOf(
+  session: Session,
+  inventory: Inventory,
+  network: NetworkReading | null,
+  options: ResetOptions,
+): Promise<Basis> {
+  const settings = await session.settings();
+  const { endpoints, ca, cert, key } = inventory.flannel.etcd;
+  const read = async (path: string | undefined): Promise<Uint8Array | undefined> =>
+    path === undefined ? undefined : readFile(path).catch(() => undefined);
+  const files = {
+    ca: await read(ca ?? settings.ca?.value),
+    cert: await read(cert ?? settings.cert?.value),
+    key: await read(key ?? settings.key?.value),
+  };
+  return {
+    inventory,
+    version: session.version,
+    effective: network?.effective ?? null,
+    leases: network?.leases.leases ?? [],
+    keepLease: options.keepLease,
+    endpoints: endpoints ?? settings.endpoints.value,
+    certificates: {
+      ...(files.ca === undefined ? {} : { ca: files.ca }),
+      ...(files.cert === undefined ? {} : { cert: files.cert }),
+      ...(files.key === undefined ? {} : { key: files.key }),
+    },
+  };
+}
+
+/** A node that cannot be asked is a report, not an end. */
+async function askNodes(
+  nodes: readonly InventoryNode[],
+  basis: Basis,
+  hosts: Hosts,
+  atOnce: number,
+): Promise<{ readonly asked: readonly Asked[]; readonly failed: readonly ResetReport[] }> {
+  const outcomes = await forEachHost(nodes, { atOnce }, async (node): Promise<Asked> => {
+    const host = await hosts.of(node);
+    const { answers } = await survey(host, resetFacts(resetQuestions(node, basis)), { timeoutMs: surveyTimeoutMs });
+    return { node, answers };
+  });
+  const asked: Asked[] = [];
+  const failed: ResetReport[] = [];
+  for (const outcome of outcomes) {
+    if (outcome.kind === 'done') asked.push(outcome.value);
+    else if (outcome.kind === 'failed') {
+      if (!(outcome.error instanceof NetctlError)) throw outcome.error;
+      failed.push({
+        name: outcome.item.name,
+        state: 'unreachable',
+        subnet: null,
+        steps: [],
+        problems: [],
+        error: outcome.error.message,
+        containers: [],
+        leases: [],
+      });
+    }
+  }
+  return { asked, failed };
+}
+
+/** Sums of the programs in the archive that was named, and in those of the cache whose release lies on a node. Nothing is fetched. */
+async function knownPrograms(
+  command: NetctlCommand,
+  given: string | undefined,
+  named: string | undefined,
+  asked: readonly Asked[],
+): Promise<ReadonlySet<string>> {
+  const { flannelCacheFolder } = await import('./flannel-download');
+  const folder = flannelCacheFolder(process.env);
+  const tags = new Set(
+    asked.flatMap(({ answers }) => (answers.releases.known ? answers.releases.value.map(({ tag }) => tag) : [])),
+  );
+  const cached = (await readdir(folder).catch(() => [])).filter((name) => tags.has(parseArchiveName(name)?.tag ?? ''));
+  const sums = new Set<string>();
+  const read = async (file: string): Promise<void> => {
+    const archive = await readFlannelArchive(() => createReadStream(file), { name: basename(file) });
+    for (const { sha256 } of archive.members) sums.add(sha256);
+  };
+  if (given !== undefined) await read(given);
+  for (const file of [...(named === undefined ? [] : [named]), ...cached.map((name) => join(folder, name))]) {
+    try {
+      await read(file);
+    } catch (error) {
+      command.say(`note: ${file} tells no sums of programs: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  return sums;
+}

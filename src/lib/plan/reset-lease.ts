@@ -1,0 +1,71 @@
+import { formatCidr, type Ipv4Cidr } from '../net/cidr';
+import type { Lease } from '../net/lease';
+import type { Problem } from '../net/problem';
+import type { Change } from './change';
+
+export interface LeaseOwner {
+  readonly node: string;
+  /** By it flanneld finds its lease; null when the inventory does not tell it. */
+  readonly publicIP: string | null;
+  /** Addresses of the node's own links, as text. */
+  readonly addresses: readonly string[];
+  /** Of its subnet.env; null when there is none. */
+  readonly subnet: Ipv4Cidr | null;
+}
+
+export interface LeaseRelease {
+  /** Each guarded by the revision that was read. */
+  readonly changes: readonly Extract<Change, { kind: 'delete' }>[];
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * The leases of a node that is no longer one. A lease counts as the node's when its public IP is the one of the inventory; where the
+ * inventory names none, when it is an address of the node and the subnet is that of its subnet.env: behind NAT several nodes may show
+ * the same address.
+ * @param others public IPs of the other nodes
+ */
+export function releaseLease(owner: LeaseOwner, leases: readonly Lease[], others: ReadonlySet<string>): LeaseRelease {
+  const { node, publicIP, addresses, subnet } = owner;
+  const isSubnet = (lease: Lease): boolean =>
+    subnet !== null && lease.subnet.base === subnet.base && lease.subnet.length === subnet.length;
+  if (publicIP !== null && others.has(publicIP)) {
+    return {
+      changes: [],
+      problems: [
+        {
+          code: 'lease-left',
+          severity: 'warning',
+          path: publicIP,
+          message: `${publicIP} is the public IP of another node too, so it does not tell whose lease is ${node}'s; leases were left`,
+          suggestion: 'Give each node its own publicIP in the inventory.',
+        },
+      ],
+    };
+  }
+  const isOwn = (lease: Lease): boolean =>
+    lease.publicIP !== null &&
+    (publicIP === null ? isSubnet(lease) && addresses.includes(lease.publicIP) : lease.publicIP === publicIP);
+  const own = leases.filter(isOwn);
+  const foreign = leases.find((lease) => isSubnet(lease) && !own.includes(lease));
+  return {
+    changes: own.map((lease) => ({
+      kind: 'delete',
+      key: lease.key,
+      expected: lease.revision,
+      why: `${node} gives back ${formatCidr(lease.subnet)}; the other nodes take away their routes to it`,
+    })),
+    problems:
+      foreign === undefined
+        ? []
+        : [
+            {
+              code: 'lease-left',
+              severity: 'warning',
+              path: foreign.key,
+              message: `${foreign.key} is the subnet of ${node}'s subnet.env, but its public IP is ${foreign.publicIP ?? 'none'}, not ${publicIP ?? "one of the node's"}; it was left`,
+              suggestion: `netctl subnets show ${foreign.subnetText}`,
+            },
+          ],
+  };
+}
