@@ -1569,7 +1569,7 @@ describe('preflight', () => {
     adjacency: ['routesTo'],
     ports: ['ports'],
     firewall: ['firewalls'],
-    selinux: [],
+    selinux: ['selinux'],
     release: ['flannelPrograms'],
     etcd: ['etcd'],
     certificates: [],

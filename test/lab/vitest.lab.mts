@@ -8,7 +8,7 @@ export default defineConfig({
   test: {
     pool: 'threads',
     fileParallelism: false,
-    include: ['test/lab/**/*.journey.ts'],
+    include: ['test/lab/**/*.journey.ts', 'test/host/*.journey.ts'],
     testTimeout: 120_000,
     hookTimeout: 300_000,
     disableConsoleIntercept: true,

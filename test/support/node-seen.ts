@@ -98,6 +98,7 @@ export function nodeSeen(
     iptablesNft: rules(dockerRules),
     iptablesLegacy: known({ state: 'not-in-use' }),
     firewalls: known({ firewalld: null, ufw: null }),
+    selinux: known('off'),
     dockerProgram: known({
       version: { major: 20, minor: 10, patch: 24, text: '20.10.24+dfsg1' },
       path: '/usr/sbin/dockerd',

@@ -368,7 +368,6 @@ export const rpFilter: NodeCheck = function* ({ answers, choice, backend }) {
 
 export const selinux: NodeCheck = function* ({ answers, layout }) {
   const { selinux: found } = answers;
-  if (found === undefined) return;
   if (!found.known) {
     yield notChecked('SELinux', found.why);
     return;

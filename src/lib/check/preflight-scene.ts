@@ -1,7 +1,6 @@
 import type { Answers, Known } from '../fact/fact';
 import { unknown } from '../fact/fact';
 import type { NodeFacts } from '../fact/node-facts';
-import type { Selinux } from '../fact/selinux';
 import { cidrOf, type Ipv4Cidr, parseIpv4Cidr } from '../net/cidr';
 import type { EffectiveConfig } from '../net/network-config';
 import type { Problem } from '../net/problem';
@@ -19,8 +18,7 @@ import {
 /** One node with all that the checks ask again and again. */
 export interface NodeScene extends PreflightNode {
   readonly input: PreflightInput;
-  /** `selinux` is asked of some nodes only. */
-  readonly answers: Answers<NodeFacts> & { readonly selinux?: Known<Selinux> };
+  readonly answers: Answers<NodeFacts>;
   readonly choice: InterfaceChoice;
   readonly publicIP: Known<PublicIP>;
   readonly layout: FlannelLayout;

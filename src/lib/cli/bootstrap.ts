@@ -260,7 +260,12 @@ function planNodes(
       ready.push({
         node,
         seen,
-        iface: { name: iface.value.flag, mtuBytes: iface.value.mtu, hasPublicIP: own.value.isOwn },
+        iface: {
+          name: iface.value.iface,
+          flag: iface.value.flag,
+          mtuBytes: iface.value.mtu,
+          hasPublicIP: own.value.isOwn,
+        },
         publicIP: own.value.publicIP,
       });
     }

@@ -16,7 +16,7 @@ import { type FlannelVersion, isAtLeast } from '../net/flannel-version';
 import { shellWord } from '../net/shell-word';
 
 /** Where flannel's project publishes its releases. */
-export const flannelReleases = 'https://github.com/flannel-io/flannel/releases/download';
+const flannelReleases = 'https://github.com/flannel-io/flannel/releases/download';
 
 export interface FlannelDownloadWish {
   readonly version: FlannelVersion;

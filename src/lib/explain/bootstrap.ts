@@ -132,12 +132,4 @@ export const bootstrapTopics: readonly Topic[] = [
     causes: ['flanneld does not reach etcd from the node.', 'flanneld took another subnet.', 'Docker does not start.'],
     mend: ['journalctl -u flanneld -n 50 and journalctl -u docker -n 50 on the node.', 'Then run the command again.'],
   },
-  {
-    code: 'certificate-invalid',
-    exit: exitCodes.invalid,
-    title: 'The certificates for flanneld are no good',
-    meaning: 'They are checked before anything is copied: chain, dates, key, purpose.',
-    causes: ['The message names the file and the rule.'],
-    mend: ['Correct flannel.etcd or etcd in the inventory, or have the certificates made anew.'],
-  },
 ];

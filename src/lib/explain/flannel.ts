@@ -44,7 +44,7 @@ export const flannelTopics: readonly Topic[] = [
   },
   {
     code: 'archive-unreadable',
-    title: 'The archive is not a complete .tar.gz',
+    title: 'The archive is cut off or is no gzipped tar',
     exit: 2,
     meaning: 'The file could not be read to its end as a tar archive that was packed with gzip.',
     causes: ['The download was cut off.', 'It is a web page, a zip file or the bare program.'],

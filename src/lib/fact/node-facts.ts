@@ -19,6 +19,7 @@ import { processesNamed } from './processes';
 import { programs } from './programs';
 import { routesTo } from './route-to';
 import { routes } from './routes';
+import { selinux } from './selinux';
 import { spaces } from './space';
 import { sshClient } from './ssh-client';
 import { supervisor } from './supervisor';
@@ -78,6 +79,7 @@ export function nodeFacts(ask: NodeQuestions) {
     iptablesNft: iptablesRules('nft'),
     iptablesLegacy: iptablesRules('legacy'),
     firewalls,
+    selinux,
     dockerProgram,
     dockerUnit: unitFiles(docker),
     flannelUnit: unitFiles('flanneld.service'),

@@ -26,7 +26,7 @@ export function machineOf(uname: string): Machine | undefined {
 }
 
 /** flannel's own word for it, as in `flannel-v0.28.9-linux-amd64.tar.gz`. */
-export function archiveArchitecture(machine: Machine): string {
+function archiveArchitecture(machine: Machine): string {
   return namesOf[machine].archive;
 }
 

@@ -12,6 +12,7 @@ import type { Lease } from '../net/lease';
 import type { EffectiveConfig } from '../net/network-config';
 import type { Problem } from '../net/problem';
 import { formatSubnetEnv, parseSubnetEnv } from '../net/subnet-env';
+import { supervisorProgramFile } from '../net/supervisor-program';
 import { type AssignedSubnet, assignSubnets } from './assign-subnets';
 import { type DockerFacts, type DockerPlan, dockerFiles, followUnit, planDocker } from './docker';
 import { dockerEnvironmentFiles, dockerFactsOf, dockerStep } from './docker-step';
@@ -46,7 +47,13 @@ export interface BootstrapNode {
   readonly node: InventoryNode;
   readonly seen: NodeSeen;
   /** The interface that flanneld will use, and its address and MTU. */
-  readonly iface: { readonly name: string; readonly mtuBytes: number; readonly hasPublicIP: boolean };
+  readonly iface: {
+    readonly name: string;
+    /** For `--iface`: the name, or the address where the interface has several. */
+    readonly flag: string;
+    readonly mtuBytes: number;
+    readonly hasPublicIP: boolean;
+  };
   readonly publicIP: string;
 }
 
@@ -103,6 +110,9 @@ export function bootstrapQuestions(
     ...Object.values(hostFilePaths),
     ...dockerFiles({}),
     ...dockerEnvironmentFiles,
+    // Whichever service is wanted: a program file of ours from before must be known as ours.
+    supervisorProgramFile('debian'),
+    supervisorProgramFile('rhel'),
     dhcpcdConf,
     docker.daemonJson ?? inventoryDefaults.docker.daemonJson,
     layout?.subnetFile ?? inventoryDefaults.flannel.subnetFile,
@@ -181,7 +191,7 @@ function previousSubnet(node: InventoryNode, seen: NodeSeen, wish: BootstrapWish
 function planNode(at: BootstrapNode, wish: BootstrapWish, subnet: AssignedSubnet): NodePlan {
   const { node, seen, iface } = at;
   const family = familyOf(seen);
-  const flannel = filesOf(node, wish, family, { iface: iface.name, hasPublicIP: iface.hasPublicIP });
+  const flannel = filesOf(node, wish, family, { iface: iface.flag, hasPublicIP: iface.hasPublicIP });
   const problems: Problem[] = [...flannel.problems];
   if (subnet.problem !== null) problems.push(subnet.problem);
 
@@ -538,9 +548,4 @@ export function predictedSubnetEnv(
       ].join('\n'),
     ).env,
   );
-}
-
-/** Whether anything is to be done on any node. */
-export function isNothing(plans: readonly NodePlan[]): boolean {
-  return plans.every(({ steps }) => steps.length === 0);
 }
