@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { shWord } from '../../src/lib/net/supervisor-program';
 import { ensureBuilt, node, runJs } from '../support/built';
 import { labFolder } from './base';
 import { type ExecOptions, mustExec, type Output } from './exec';
@@ -22,6 +23,11 @@ export interface LabNetctl {
   json(args: readonly string[], options?: ExecOptions): Promise<unknown>;
   /** Any line of a shell there; `netctl` is on its PATH. */
   shell(line: string, options?: ExecOptions): Promise<Output>;
+  /** On a terminal of its own; `answers` are typed when their questions are shown. Everything shown is in `stdout`. */
+  onTerminal(
+    args: readonly string[],
+    answers: readonly (readonly [question: string, answer: string])[],
+  ): Promise<Output>;
   /** Starts netctl and kills it with `signal` as soon as `until` is true of what it said so far. */
   runAndKill(args: readonly string[], signal: NodeJS.Signals, until: (said: string) => boolean): Promise<Output>;
 }
@@ -68,6 +74,30 @@ export async function netctlOn(lab: Lab, inventory: object): Promise<LabNetctl> 
         timeoutSeconds: 110,
         ...options,
       }),
+    onTerminal(args, answers) {
+      const [program, ...rest] = words(['script', '-qefc', ['netctl', ...args].map(shWord).join(' '), '/dev/null']);
+      return new Promise((resolve, reject) => {
+        const child = spawn(program, rest, { stdio: ['pipe', 'pipe', 'inherit'] });
+        const left = [...answers];
+        let shown = '';
+        let heard = 0;
+        child.stdout.setEncoding('utf8').on('data', (text: string) => {
+          shown += text;
+          const [next] = left;
+          const at = next === undefined ? -1 : shown.indexOf(next[0], heard);
+          if (next === undefined || at < 0) return;
+          heard = at + next[0].length;
+          left.shift();
+          child.stdin.write(`${next[1]}\r`);
+        });
+        const timer = setTimeout(() => child.kill('SIGKILL'), 110_000);
+        child.on('error', reject);
+        child.on('close', (code) => {
+          clearTimeout(timer);
+          resolve({ stdout: shown, stderr: '', code: code ?? 137 });
+        });
+      });
+    },
     runAndKill(args, signal, until) {
       const [program, ...rest] = words(line(args));
       return new Promise((resolve, reject) => {

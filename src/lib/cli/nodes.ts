@@ -107,7 +107,8 @@ export async function openHosts(options: {
       import('../host/secrets'),
       import('./ask'),
     ]);
-  const secrets = createSecrets((question) => askSecret(questionText(question)));
+  // A fleet mostly has one password; a host that does not take it is asked for by itself.
+  const secrets = createSecrets((question) => askSecret(questionText(question)), { onePasswordForAll: true });
   const ssh = openSsh({ secrets });
   const open = new Map<string, Promise<Host>>();
   const make = async (node: InventoryNode): Promise<Host> => {
