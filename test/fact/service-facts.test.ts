@@ -215,6 +215,12 @@ describe('processes', () => {
     ]);
   });
 
+  it('are not those that only tell their release or check a file: the survey runs such ones itself', () => {
+    const text =
+      'P 1 0 1 1\nW/opt/flanneld\nW--version\nP 2 0 1 1\nWdockerd\nW--validate\nP 3 0 1 1\nWflanneld\nW-v\nW10\n.\n';
+    expect(knownValue(processesNamed('x').parse(printed(text))).map(({ pid }) => pid)).toEqual([3]);
+  });
+
   it('are unknown when the list was cut off', () => {
     expect(processesNamed('x').parse(printed('P 1 0 1 1\n')).known).toBe(false);
   });

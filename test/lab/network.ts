@@ -33,7 +33,9 @@ export function lanScript(shape: Shape): string {
   );
   segments.forEach(({ gateway, prefix }, index) => {
     const bridge = `br${index + 1}`;
-    lines.push(`ip -n ${lan} link add ${bridge} mtu ${mtu} type bridge stp_state 0 forward_delay 0`);
+    // Fixed, because a bridge else takes the lowest address of its ports, and changes it when the power of a host is cut.
+    const address = `02:6c:61:62:00:${(index + 1).toString(16).padStart(2, '0')}`;
+    lines.push(`ip -n ${lan} link add ${bridge} address ${address} mtu ${mtu} type bridge stp_state 0 forward_delay 0`);
     lines.push(`ip -n ${lan} addr add ${gateway}/${prefix} dev ${bridge}`, `ip -n ${lan} link set ${bridge} up`);
   });
   const [home] = segments;

@@ -224,13 +224,10 @@ const rank: Readonly<Record<Problem['severity'], number>> = { error: 0, warning:
 
 // ---- the service ----
 
-/** Processes of containers are others' business, and one that tells its release may be the one that we asked ourselves a moment ago. */
+/** Processes of containers are others' business. */
 function processOf({ flanneld }: StateSeen): Process | undefined {
   if (!flanneld.known) return undefined;
-  return flanneld.value.find(
-    ({ isInHostsNamespace, words }) =>
-      isInHostsNamespace !== false && !words.some((word) => word === '--version' || word === '-version'),
-  );
+  return flanneld.value.find(({ isInHostsNamespace }) => isInHostsNamespace !== false);
 }
 
 function unitOf({ units }: StateSeen): Unit | undefined {

@@ -45,8 +45,11 @@ if [ -r "$p/environ" ]; then echo E; r <"$p/environ" | grep -E "^($v)" | sed 's/
 done
 echo .`;
 
+/** A program run with one of these prints something and ends: our own survey does that at the same moment. */
+const asksOnly: ReadonlySet<string> = new Set(['--version', '-version', '--help', '-help', '--validate']);
+
 /**
- * Processes whose name (`/proc/PID/comm`) is this one.
+ * Processes whose name (`/proc/PID/comm`) is this one, and that stay.
  * @param variables beginnings of names of variables to ask for, `FLANNELD_`
  */
 export function processesNamed(name: string, variables: readonly string[] = []): Fact<readonly Process[]> {
@@ -87,7 +90,7 @@ export function processesNamed(name: string, variables: readonly string[] = []):
             last.environment?.set(line.slice(1, equals), line.slice(equals + 1).replaceAll('\u0001', '\n'));
         }
       }
-      return known(found);
+      return known(found.filter(({ words }) => !words.slice(1).some((word) => asksOnly.has(word))));
     },
   };
 }

@@ -87,9 +87,9 @@ export function dockerFactsOf(
   };
 }
 
-/** Not one in a container, and not our own question: `dockerd --version` may still run when processes are listed. */
-function isDaemon({ words, isInHostsNamespace }: Process): boolean {
-  return isInHostsNamespace !== false && !['--version', '--help', '--validate'].includes(words[1] ?? '');
+/** Not one in a container: that is the container's business. */
+function isDaemon({ isInHostsNamespace }: Process): boolean {
+  return isInHostsNamespace !== false;
 }
 
 /** A file of the plan for Docker as a change of the node. */
