@@ -73,18 +73,26 @@ async function fill(url, prefix, count) {
   client.close();
 }
 
-/** Seconds, the greatest resident memory, and the size of what was printed. GNU time is not on every machine: bash has rusage of children. */
+// Node tells nothing of the use of a child, GNU time is not on every machine: python3 runs it and tells all there is.
+const measure = `
+import resource, subprocess, sys, time
+begun = time.monotonic()
+status = subprocess.run(sys.argv[1:]).returncode
+ms = (time.monotonic() - begun) * 1000
+use = resource.getrusage(resource.RUSAGE_CHILDREN)
+sys.stderr.write("\\nUSE %f %f %d\\n" % (ms, (use.ru_utime + use.ru_stime) * 1000, use.ru_maxrss))
+sys.exit(status)
+`;
+
+/** Time that passed, time on a core (user and system; it says more on a busy machine), the greatest resident memory, the size of what was printed. */
 function once(argv) {
   const file = join(folder, 'out');
   const out = openSync(file, 'w');
-  const before = process.hrtime.bigint();
-  const script =
-    'import resource,subprocess,sys; c=subprocess.run(sys.argv[1:]).returncode; sys.stderr.write("\\nKB=%d\\n" % resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(c)';
-  const { status, stderr } = spawnSync('python3', ['-c', script, ...argv], { env, stdio: ['ignore', out, 'pipe'] });
-  const ms = Number(process.hrtime.bigint() - before) / 1e6;
+  const { status, stderr } = spawnSync('python3', ['-c', measure, ...argv], { env, stdio: ['ignore', out, 'pipe'] });
   closeSync(out);
-  if (status !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
-  return { ms, kilobytes: Number(/KB=(\d+)/.exec(String(stderr))?.[1] ?? 0), bytes: statSync(file).size };
+  const use = /USE (\S+) (\S+) (\d+)/.exec(String(stderr));
+  if (status !== 0 || use === null) throw new Error(`${argv.join(' ')}: ${stderr}`);
+  return { ms: Number(use[1]), cpuMs: Number(use[2]), kilobytes: Number(use[3]), bytes: statSync(file).size };
 }
 
 const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
@@ -93,14 +101,20 @@ function compare(title, variants, count) {
   const results = variants.map((variant) => ({ ...variant, runs: [] }));
   for (const { argv } of results) once(argv);
   for (let round = 0; round < count; round++) for (const { argv, runs } of results) runs.push(once(argv));
-  console.log(`\n${title} (${count} runs of each, in turn; the cost of starting python3, which measures, is in every row)`);
+  console.log(`\n${title} (${count} runs of each, in turn: median, range, ratio; then time on a core; memory)`);
   const base = median(results[0].runs.map(({ ms }) => ms));
+  const cpuBase = median(results[0].runs.map(({ cpuMs }) => cpuMs)) * (results[0].times ?? 1);
   for (const { name, runs, times = 1 } of results) {
     const all = runs.map(({ ms }) => ms * times).sort((a, b) => a - b);
+    const cpu = median(runs.map(({ cpuMs }) => cpuMs)) * times;
     const memory = Math.max(...runs.map(({ kilobytes }) => kilobytes)) / 1024;
     console.log(
-      `${name.padEnd(48)} ${median(all).toFixed(0).padStart(7)} ms  ${all[0].toFixed(0)}-${all.at(-1).toFixed(0)}`.padEnd(80),
+      `${name.padEnd(48)} ${median(all).toFixed(0).padStart(7)} ms  ${all[0].toFixed(0)}-${all.at(-1).toFixed(0)}`.padEnd(
+        80,
+      ),
       `x${(median(all) / base).toFixed(2)}`.padStart(8),
+      `${cpu.toFixed(0).padStart(7)} ms on a core`,
+      `x${(cpu / cpuBase).toFixed(2)}`.padStart(8),
       `${memory.toFixed(0)} MiB`.padStart(9),
       `${(runs[0].bytes / 2 ** 20).toFixed(1)} MiB out`.padStart(13),
     );
@@ -116,12 +130,21 @@ try {
   await fill(etcd.url, big, leases);
   await fill(etcd.url, small, smallLeases);
   const etcdctl = ['etcdctl', '--endpoints', etcd.url];
-  const netctl = [process.execPath, join(root, 'bin/run.js'), 'subnets', 'ls', '--etcd-api', 'v3', '--endpoints', etcd.url];
+  const netctl = [
+    process.execPath,
+    join(root, 'bin/run.js'),
+    'subnets',
+    'ls',
+    '--etcd-api',
+    'v3',
+    '--endpoints',
+    etcd.url,
+  ];
   compare(
     `Listing ${leases.toLocaleString('en')} leases`,
     [
       { name: 'etcdctl get --prefix -w json', argv: [...etcdctl, 'get', '--prefix', `${big}/subnets`, '-w', 'json'] },
-      ...['json', 'table', 'wide', 'csv', 'name'].map((format) => ({
+      ...['json', 'table', 'wide', 'csv', 'yaml', 'name'].map((format) => ({
         name: `netctl subnets ls -o ${format}`,
         argv: [...netctl, '--prefix', big, '-o', format],
       })),
@@ -129,7 +152,10 @@ try {
     rounds,
   );
   const ids = spawnSync('etcdctl', ['--endpoints', etcd.url, 'lease', 'list'], { env, encoding: 'utf8' }).stdout;
-  const some = ids.split('\n').slice(1, sampled + 1).map((line) => line.trim());
+  const some = ids
+    .split('\n')
+    .slice(1, sampled + 1)
+    .map((line) => line.trim());
   const documented = `for id in ${some.join(' ')}; do etcdctl --endpoints ${etcd.url} lease timetolive --keys $id; done`;
   compare(
     `Listing ${smallLeases.toLocaleString('en')} leases with the time until each expires`,

@@ -66,9 +66,9 @@ export async function renderList<T>(
     case 'json':
       return rendered(jsonLines(rows, view, extra));
     case 'yaml': {
-      const { toYaml, toYamlItem } = await import('./yaml');
+      const { toYaml, yamlItems } = await import('./yaml');
       const head = toYaml(headOf(view, extra));
-      return rendered(yamlLines(rows, head, toYamlItem));
+      return rendered(yamlLines(rows, head, yamlItems(2)));
     }
     case 'csv':
       return rendered(csvLines(rows, view));
@@ -113,14 +113,10 @@ function* jsonLines<T>(rows: Rows<T>, view: ListView<T>, extra: Readonly<Record<
   }
 }
 
-function* yamlLines<T>(
-  rows: Rows<T>,
-  head: string,
-  toYamlItem: (value: unknown, indent: number) => string,
-): Generator<string> {
+function* yamlLines<T>(rows: Rows<T>, head: string, toItem: (value: unknown) => string): Generator<string> {
   yield head;
   yield rows.length === 0 ? 'items: []\n' : 'items:\n';
-  for (const row of rows) yield toYamlItem(row, 2);
+  for (const row of rows) yield toItem(row);
 }
 
 function* csvLines<T>(rows: Rows<T>, view: ListView<T>): Generator<string> {

@@ -7,33 +7,50 @@ import { escapeJson } from './safe-text';
 export function toYaml(value: unknown, indent = 0): string {
   const plain = asJson(value);
   const pad = ' '.repeat(indent);
-  const block = blockOf(plain, pad);
+  const block = blockOf(plain, pad, new Map());
   return block ?? `${pad}${scalar(plain)}\n`;
 }
 
-/** One item of a sequence: `- ` and the value, indented by `indent` blanks. */
-export function toYamlItem(value: unknown, indent: number): string {
-  return item(asJson(value), ' '.repeat(indent));
+/** Texts of keys that have been made before, by their indentation: of the rows of a list all have the same. */
+type Keys = Map<number, Map<string, string>>;
+
+/** Writes the items of one sequence: `- ` and the value, indented by `indent` blanks. */
+export function yamlItems(indent: number): (value: unknown) => string {
+  const keys: Keys = new Map();
+  const pad = ' '.repeat(indent);
+  return (value) => item(asJson(value), pad, keys);
 }
 
-function item(value: unknown, pad: string): string {
-  const block = blockOf(value, `${pad}  `);
+function item(value: unknown, pad: string, keys: Keys): string {
+  const block = blockOf(value, `${pad}  `, keys);
   return block === undefined ? `${pad}- ${scalar(value)}\n` : `${pad}- ${block.slice(pad.length + 2)}`;
 }
 
 /** Maps and sequences that have something in them; all else is written on the line of its key. */
-function blockOf(value: unknown, pad: string): string | undefined {
+function blockOf(value: unknown, pad: string, keys: Keys): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   if (Array.isArray(value)) {
-    return value.length === 0 ? undefined : value.map((each) => item(asJson(each), pad)).join('');
+    return value.length === 0 ? undefined : value.map((each) => item(asJson(each), pad, keys)).join('');
   }
   let text = '';
+  const known = keys.get(pad.length) ?? new Map<string, string>();
+  keys.set(pad.length, known);
   for (const [key, raw] of Object.entries(value)) {
     const plain = asJson(raw);
     if (plain === undefined) continue;
-    text += `${keyOf(key, pad)}${afterKey(plain, pad)}`;
+    text += knownKey(key, pad, known) + afterKey(plain, pad, keys);
   }
   return text === '' ? undefined : text;
+}
+
+const mostKeys = 200;
+
+function knownKey(key: string, pad: string, known: Map<string, string>): string {
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  const text = keyOf(key, pad);
+  if (known.size < mostKeys) known.set(key, text);
+  return text;
 }
 
 function keyOf(key: string, pad: string): string {
@@ -42,8 +59,9 @@ function keyOf(key: string, pad: string): string {
   return text.length <= 1_000 ? `${pad}${text}:` : `${pad}? ${text}\n${pad}:`;
 }
 
-function afterKey(value: unknown, pad: string): string {
-  const block = blockOf(value, `${pad}  `);
+function afterKey(value: unknown, pad: string, keys: Keys): string {
+  if (typeof value !== 'object' || value === null) return ` ${scalar(value)}\n`;
+  const block = blockOf(value, `${pad}  `, keys);
   return block === undefined ? ` ${scalar(value)}\n` : `\n${block}`;
 }
 
@@ -72,10 +90,14 @@ const ipv4 = /^\d{1,3}(?:\.\d{1,3}){3}(?:\/\d{1,2})?$/;
 // `e1` is a number to the YAML 1.1 of the yaml package.
 const notText = /^(?:true|false|yes|no|on|off|y|n|null|nan|inf|e\d+)$/i;
 
+function isLetter(code: number): boolean {
+  return (code | 0x20) >= 0x61 && (code | 0x20) <= 0x7a;
+}
+
 const needsNoEscape = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 
 function textOf(text: string): string {
-  if ((plainWords.test(text) && !notText.test(text)) || ipv4.test(text)) return text;
+  if (isLetter(text.charCodeAt(0)) ? plainWords.test(text) && !notText.test(text) : ipv4.test(text)) return text;
   if (needsNoEscape.test(text)) return `"${text}"`;
   // A double-quoted scalar understands the escapes of JSON, but knows no surrogate halves.
   const wellFormed = text.replace(/\p{Cs}/gu, '\ufffd');
