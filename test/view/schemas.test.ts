@@ -6,6 +6,7 @@ import type { Topic } from '../../src/lib/explain/topic';
 import type { EffectiveConfig } from '../../src/lib/net/network-config';
 import type { Problem } from '../../src/lib/net/problem';
 import type { Layout } from '../../src/lib/plan/capacity';
+import type { RouteRow } from '../../src/lib/plan/direct-routes';
 import type { CertificateItem } from '../../src/lib/view/certificate-list';
 import type { NetworkDocument } from '../../src/lib/view/network';
 import type { NetworkChangeDocument } from '../../src/lib/view/network-change';
@@ -49,6 +50,8 @@ const shapes: Readonly<Record<Exclude<OutputKind, 'Error' | 'List'>, true>> = {
   NodeList: true satisfies Same<NodeItem, Item<'NodeList'>>,
   NodeStatusList: true satisfies Same<NodeStatusItem, Item<'NodeStatusList'>>,
   NodeResetList: true satisfies Same<ResetReport, Item<'NodeResetList'>>,
+  RouteList: true satisfies Same<RouteRow, Item<'RouteList'>>,
+  RoutesSyncList: true satisfies Same<NodeReport, Item<'RoutesSyncList'>>,
   SettingList: true satisfies Same<EffectiveSetting, Item<'SettingList'>>,
   SubnetCheck: true satisfies Same<SubnetCheckDocument, Body<'SubnetCheck'>>,
   SubnetEvent: true satisfies Same<SubnetEvent, Body<'SubnetEvent'>>,

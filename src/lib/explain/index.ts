@@ -13,6 +13,7 @@ import { leaseTopics } from './lease';
 import { nodeTopics } from './node';
 import { preflightTopics } from './preflight';
 import { resetTopics } from './reset';
+import { routesTopics } from './routes';
 import type { Topic } from './topic';
 
 export { exitTopics };
@@ -28,6 +29,7 @@ export const areas: readonly { readonly title: string; readonly topics: readonly
   { title: 'Before a bootstrap', topics: preflightTopics },
   { title: 'Nodes', topics: bootstrapTopics },
   { title: 'Taking a node out', topics: resetTopics },
+  { title: 'Routes without flannel', topics: routesTopics },
   { title: 'Hosts', topics: [...hostTopics, ...factTopics] },
   { title: 'flannel on a node', topics: flannelTopics },
   { title: 'The state of a node', topics: nodeTopics },

@@ -30,10 +30,18 @@ const mark = () => writtenByNetctl('#', 'netctl routes sync');
 
 /** Puts the routes and rules there, again and again with the same result, or takes exactly these away. Only sh, ip and iptables are needed. */
 export function directRouteScript({ routes, accepts }: DirectRouteScript): string {
-  const body = String.raw`#
-#   up    routes and rules are there; what is there already stays
+  const list = (lines: readonly string[]): string => `'\n${lines.map((line) => `${line}\n`).join('')}'`;
+  return `#!/bin/sh
+${mark()}#
+#   up    these routes and rules are there; what is there already stays
 #   down  these routes and rules are gone, and nothing else
 set -u
+
+# A subnet, and the node that has it.
+routes=${list(routes.map(({ subnet, via }) => `${formatCidr(subnet)} ${via}`))}
+# This node's own: packets from and to its containers may pass.
+accepts=${list(accepts.map(formatCidr))}
+
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH
 mode=$1 failed=0 tries=30
@@ -66,31 +74,31 @@ accept() {
 		esac
 	done
 }
+
+while read -r subnet via; do
+	[ -z "$subnet" ] || route "$subnet" "$via"
+done <<END
+$routes
+END
+for subnet in $accepts; do accept "$subnet"; done
+exit $failed
 `;
-  return [
-    '#!/bin/sh\n',
-    mark(),
-    body,
-    '\n',
-    ...routes.map(({ subnet, via }) => `route ${formatCidr(subnet)} ${via}\n`),
-    ...accepts.map((subnet) => `accept ${formatCidr(subnet)}\n`),
-    'exit $failed\n',
-  ].join('');
 }
 
 /** What an earlier script of ours puts there; nothing for a text that is none. */
 export function readDirectRouteScript(text: string): DirectRouteScript {
-  const routes: DirectRoute[] = [];
-  const accepts: Ipv4Cidr[] = [];
-  for (const line of text.split('\n')) {
-    const [word, range = '', via, more] = line.split(' ');
-    const parsed = parseIpv4Cidr(range);
-    if (parsed === undefined || more !== undefined) continue;
-    const subnet = { base: parsed.base, length: parsed.length };
-    if (word === 'route' && via !== undefined && parseIpv4(via) !== undefined) routes.push({ subnet, via });
-    else if (word === 'accept' && via === undefined) accepts.push(subnet);
-  }
-  return { routes, accepts };
+  const lines = (name: string): readonly (readonly string[])[] =>
+    (new RegExp(`^${name}='\n([^']*)'$`, 'm').exec(text)?.[1] ?? '').split('\n').map((line) => line.split(' '));
+  const rangeOf = (range: string | undefined): readonly Ipv4Cidr[] => {
+    const parsed = range === undefined ? undefined : parseIpv4Cidr(range);
+    return parsed === undefined ? [] : [{ base: parsed.base, length: parsed.length }];
+  };
+  return {
+    routes: lines('routes').flatMap(([range, via = '']) =>
+      parseIpv4(via) === undefined ? [] : rangeOf(range).map((subnet) => ({ subnet, via })),
+    ),
+    accepts: lines('accepts').flatMap(([range]) => rangeOf(range)),
+  };
 }
 
 function file(path: string, mode: number, content: string, why: string): NodeFile {

@@ -389,6 +389,10 @@ function bridgeStep(
     reload: false,
     enable: [],
     disable: [],
+    restart:
+      plan.restart === null
+        ? null
+        : { ...plan.restart, why: plan.restart.why.map((line) => line.replace("flannel's subnet is", 'it should be')) },
   };
   return dockerStep('Docker: its bridge gets the subnet', plain, docker, name, answers.containers);
 }
@@ -442,6 +446,12 @@ function routesStep(
 ): NodeStep {
   const hasIptables = answers.iptables.known && answers.iptables.value.standard !== null;
   const accepts = subnet !== null && hasIptables ? [subnet] : [];
+  const rules = standardRules(answers);
+  if (accepts.length > 0 && !rules.known) {
+    problems.push(
+      warning('rules-unknown', 'FORWARD', `which rules ${name} has could not be found out: ${rules.why}`, null),
+    );
+  }
   const routes = expectedRoutes(fleet, name);
   const files = directRouteFiles({ routes, accepts });
   const seen = (path: string) => seenText(answers.texts, path);
@@ -510,13 +520,10 @@ function routesStep(
     accepts.some((range) => (['-s', '-d'] as const).some((side) => !hasAccept(answers, side, range)));
   if (changes.length > 0 || unit?.activeState !== 'active' || isWrong) {
     commands.push({
-      ...run(
-        'routes and rules are put there; what is right already stays',
-        'systemctl',
-        'reload-or-restart',
-        directRouteUnit,
-      ),
+      kind: 'run',
+      argv: ['systemctl', 'reload-or-restart', directRouteUnit],
       timeoutMs: 120_000,
+      why: 'routes and rules are put there; what is right already stays',
     });
   }
   const all = [...changes, ...away, ...commands];
@@ -530,10 +537,16 @@ function routesStep(
   };
 }
 
+function standardRules(answers: DirectRouteAnswers): DirectRouteAnswers['iptablesNft'] {
+  if (!answers.iptables.known) return answers.iptables;
+  return answers.iptables.value.standard === 'legacy' ? answers.iptablesLegacy : answers.iptablesNft;
+}
+
 function hasAccept(answers: DirectRouteAnswers, side: '-s' | '-d', range: Ipv4Cidr): boolean {
-  if (!answers.iptables.known) return false;
-  const rules = answers.iptables.value.standard === 'legacy' ? answers.iptablesLegacy : answers.iptablesNft;
-  if (!rules.known || rules.value.state !== 'read') return false;
+  const rules = standardRules(answers);
+  // Not known: the service has run, and its rules cannot be asked for.
+  if (!rules.known) return true;
+  if (rules.value.state !== 'read') return false;
   return rulesOfChain(tableOf(rules.value.ruleset, 'filter'), 'FORWARD').some((rule) => {
     const { source, destination, comment, target } = readRule(rule);
     const [has, other] = side === '-s' ? [source, destination] : [destination, source];

@@ -12,6 +12,8 @@ import { nodeBootstrapList } from './node-bootstrap-list';
 import { nodeList } from './node-list';
 import { nodeResetList } from './node-reset-list';
 import { nodeStatusList } from './node-status-list';
+import { routeList } from './route-list';
+import { routesSyncList } from './routes-sync-list';
 import { settingList } from './setting-list';
 import { subnetCheck } from './subnet-check';
 import { subnetEvent } from './subnet-event';
@@ -39,6 +41,8 @@ export const outputDocuments = {
   NodeStatusList: nodeStatusList,
   NodeBootstrapList: nodeBootstrapList,
   NodeResetList: nodeResetList,
+  RouteList: routeList,
+  RoutesSyncList: routesSyncList,
   SettingList: settingList,
   SubnetCheck: subnetCheck,
   SubnetEvent: subnetEvent,

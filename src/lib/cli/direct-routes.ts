@@ -1,0 +1,171 @@
+import { describe } from '../engine/carry-out';
+import { survey } from '../engine/survey';
+import { InvalidInput, NetctlError } from '../errors';
+import { type DirectRouteAnswers, directRouteFacts } from '../fact/direct-route-facts';
+import { forEachHost } from '../host/pool';
+import type { Inventory, InventoryNode } from '../inventory/inventory';
+import {
+  type DirectFleet,
+  type DirectPlan,
+  directFleet,
+  directRouteQuestions,
+  planDirectRoutes,
+  routeRows,
+} from '../plan/direct-routes';
+import type { NodeReport } from '../view/node-bootstrap';
+import { type LostNode, type RoutesDocument, type RoutesSyncDocument, routesReport } from '../view/routes';
+import { carryOutFleet } from './carry-out-fleet';
+import type { NetctlCommand } from './command';
+import type { Hosts } from './nodes';
+import type { Session } from './session';
+
+const surveyTimeoutMs = 40_000;
+
+interface Asked {
+  readonly node: InventoryNode;
+  readonly answers: DirectRouteAnswers;
+}
+
+/** @throws InvalidInput when the inventory tells of no routes, or of impossible ones */
+function fleetOf(inventory: Inventory): DirectFleet {
+  const fleet = directFleet(inventory);
+  const [first, ...more] = fleet.problems;
+  if (first === undefined) return fleet;
+  throw new InvalidInput({
+    code: first.code,
+    message: first.message,
+    details: more.map(({ message }) => message),
+    next: fleet.problems.flatMap(({ suggestion }) => suggestion ?? []),
+  });
+}
+
+/** A node that cannot be asked is an answer, not an end. */
+async function askNodes(
+  inventory: Inventory,
+  fleet: DirectFleet,
+  nodes: readonly InventoryNode[],
+  hosts: Hosts,
+  atOnce: number,
+): Promise<{ readonly asked: readonly Asked[]; readonly lost: readonly LostNode[] }> {
+  const outcomes = await forEachHost(nodes, { atOnce }, async (node): Promise<Asked> => {
+    const host = await hosts.of(node);
+    const facts = directRouteFacts(directRouteQuestions(inventory, fleet, node.name));
+    const { answers } = await survey(host, facts, { timeoutMs: surveyTimeoutMs });
+    return { node, answers };
+  });
+  const asked: Asked[] = [];
+  const lost: LostNode[] = [];
+  for (const outcome of outcomes) {
+    if (outcome.kind === 'done') asked.push(outcome.value);
+    else if (outcome.kind === 'failed') {
+      if (!(outcome.error instanceof NetctlError)) throw outcome.error;
+      lost.push({ node: outcome.item.name, error: outcome.error.message });
+    }
+  }
+  return { asked, lost };
+}
+
+/** The routes that every node should have, against those that it has. */
+export async function listRoutes(
+  inventory: Inventory,
+  nodes: readonly InventoryNode[],
+  hosts: Hosts,
+  atOnce: number,
+): Promise<RoutesDocument> {
+  const fleet = fleetOf(inventory);
+  const { asked, lost } = await askNodes(inventory, fleet, nodes, hosts, atOnce);
+  const answers = asked.map(({ node, answers: given }) => ({
+    node: node.name,
+    rows: routeRows(given, fleet, node.name),
+  }));
+  const items = answers.flatMap(({ rows }) => rows ?? []);
+  const unread = answers.flatMap(({ node, rows }) =>
+    rows === undefined ? [{ node, error: 'its routes could not be read' }] : [],
+  );
+  return { differences: items.filter(({ state }) => state !== 'ok').length, lost: [...lost, ...unread], items };
+}
+
+export interface SyncOptions {
+  readonly dryRun: boolean;
+  readonly atOnce: number;
+  readonly maxFailures: number | undefined;
+  /** Shows the plan and asks; throws `Refused` when it is not to be done. */
+  readonly approve: (document: RoutesSyncDocument) => Promise<void>;
+}
+
+/** Survey, plan, show, approve, do, look again. */
+export async function syncRoutes(
+  command: NetctlCommand,
+  session: Session,
+  inventory: Inventory,
+  nodes: readonly InventoryNode[],
+  hosts: Hosts,
+  options: SyncOptions,
+): Promise<RoutesSyncDocument> {
+  const fleet = fleetOf(inventory);
+  const wish = { inventory, fleet, leases: await leasesOf(session) };
+  const first = await askNodes(inventory, fleet, nodes, hosts, options.atOnce);
+  const plans = first.asked.map(({ node, answers }) => planDirectRoutes(node.name, answers, wish));
+  const lost = first.lost.map(
+    ({ node, error }): NodeReport => ({
+      name: node,
+      state: 'unreachable',
+      subnet: null,
+      steps: [],
+      problems: [],
+      error,
+    }),
+  );
+  const document = (reports: readonly NodeReport[], applied: boolean): RoutesSyncDocument => ({
+    applied,
+    items: nodes.flatMap((node) => reports.find(({ name }) => name === node.name) ?? []),
+  });
+  const shown = document([...lost, ...plans.map((plan) => routesReport(plan, stateOf(plan)))], false);
+  const work = plans.filter((plan) => stateOf(plan) === 'planned');
+  if (options.dryRun || work.length === 0) return shown;
+  await options.approve(shown);
+
+  const outcomes = await carryOutFleet(command, work, hosts, {
+    nodes,
+    atOnce: options.atOnce,
+    maxFailures: options.maxFailures,
+    member: (name) => {
+      throw new TypeError(`routes push nothing, not ${name}`);
+    },
+  });
+
+  // Look again: what was acknowledged and what is there now are two questions.
+  const done = nodes.filter(({ name }) => outcomes.some(({ item, kind }) => item.node === name && kind === 'done'));
+  const again = await askNodes(inventory, fleet, done, hosts, options.atOnce);
+  const reports = plans.map((plan): NodeReport => {
+    const outcome = outcomes.find(({ item }) => item.node === plan.node);
+    if (outcome === undefined) return routesReport(plan, stateOf(plan));
+    if (outcome.kind === 'skipped') return routesReport(plan, 'skipped');
+    if (outcome.kind === 'failed') return routesReport(plan, 'failed', outcome.error);
+    const seen = again.asked.find(({ node }) => node.name === plan.node);
+    if (seen === undefined) {
+      const error = again.lost.find(({ node }) => node === plan.node)?.error ?? 'it could not be looked at again';
+      return { ...routesReport(plan, 'failed'), error };
+    }
+    const rest = planDirectRoutes(plan.node, seen.answers, wish).steps.flatMap(({ changes }) => changes.map(describe));
+    if (rest.length === 0) return routesReport(plan, 'done');
+    const error = new Error(`all was done, but it is not as it should be; still to do: ${rest.join('; ')}`);
+    return routesReport(plan, 'failed', error);
+  });
+  return document([...lost, ...reports], true);
+}
+
+function stateOf(plan: DirectPlan): 'blocked' | 'unchanged' | 'planned' {
+  if (plan.problems.some(({ severity }) => severity === 'error')) return 'blocked';
+  return plan.steps.length === 0 ? 'unchanged' : 'planned';
+}
+
+/** Direct routing needs no etcd; where one is named it is asked, because a node of flannel must not be taken over. */
+async function leasesOf(session: Session): Promise<ReadonlyMap<string, string>> {
+  const { endpoints } = await session.settings();
+  if (endpoints.source.kind === 'default') return new Map();
+  const { leases } = (await session.network()).leases;
+  return new Map(
+    leases.flatMap(({ publicIP, subnetText }) => (publicIP === null ? [] : [[publicIP, subnetText] as const])),
+  );
+}
