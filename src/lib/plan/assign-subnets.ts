@@ -43,6 +43,8 @@ export function assignSubnets(
   effective: EffectiveConfig,
   prefix: string,
   version: FlannelVersion,
+  /** Subnets that the inventory keeps for nodes that do not seek now. */
+  reserved: readonly string[] = [],
 ): readonly AssignedSubnet[] {
   const fit = leaseFitOf(effective, version);
   const fits = (subnet: Ipv4Cidr): boolean =>
@@ -50,14 +52,13 @@ export function assignSubnets(
   const leaveToFlanneld = effective.enableIPv6 || !effective.enableIPv4;
   const taken: Ipv4Cidr[] = leases.map(({ subnet }) => subnet);
   // What the inventory wants for one node is not free for another.
-  for (const { wanted } of seekers) {
-    const subnet = wanted === null ? undefined : parseIpv4Cidr(wanted);
+  for (const text of [...reserved, ...seekers.flatMap(({ wanted }) => wanted ?? [])]) {
+    const subnet = parseIpv4Cidr(text);
     if (subnet !== undefined) taken.push(subnet);
   }
-  const free = (subnet: Ipv4Cidr, but?: Ipv4Cidr): boolean =>
-    !taken.some((other) => other !== but && cidrsOverlap(other, subnet));
+  const free = (subnet: Ipv4Cidr): boolean => !taken.some((other) => cidrsOverlap(other, subnet));
 
-  return seekers.map((seeker): AssignedSubnet => {
+  const assign = (seeker: SubnetSeeker): AssignedSubnet => {
     const { name, publicIP } = seeker;
     const own = leases.find((lease) => lease.publicIP === publicIP);
     const wanted = seeker.wanted === null ? undefined : parseIpv4Cidr(seeker.wanted);
@@ -74,15 +75,18 @@ export function assignSubnets(
       };
       return { node: name, subnet, from, change, problem: null };
     };
-    if (own !== undefined && (wanted === undefined || same(own.subnet, wanted)) && fits(own.subnet)) {
+    if (own !== undefined && (wanted === undefined || same(own.subnet, wanted)) && fit.misfits(own).length === 0) {
       return { node: name, subnet: own.subnet, from: 'lease', change: null, problem: null };
+    }
+    if (own !== undefined && wanted === undefined && !leaveToFlanneld) {
+      return { ...none, from: 'lease', problem: holdsMisfit(seeker, own, effective) };
     }
     if (wanted !== undefined) {
       if (own !== undefined) return { ...none, from: 'inventory', problem: holdsAnother(seeker, own, wanted) };
       const holder = leases.find((lease) => cidrsOverlap(lease.subnet, wanted));
       if (holder !== undefined) return { ...none, from: 'inventory', problem: heldByAnother(seeker, holder, wanted) };
-      if (!fits(wanted)) return { ...none, from: 'inventory', problem: doesNotFit(seeker, wanted, effective) };
       if (leaveToFlanneld) return { ...none, from: 'flanneld', problem: dualStackWanted(seeker) };
+      if (!fits(wanted)) return { ...none, from: 'inventory', problem: doesNotFit(seeker, wanted, effective) };
       return make(wanted, 'inventory');
     }
     if (leaveToFlanneld) return { ...none, from: 'flanneld', problem: null };
@@ -95,7 +99,15 @@ export function assignSubnets(
     const subnet = next === undefined ? undefined : parseIpv4Cidr(next);
     if (subnet === undefined) return { ...none, from: 'free', problem: outOfSubnets(seeker, effective) };
     return make(subnet, 'free');
-  });
+  };
+
+  // Whoever gets any free one comes last: it may not be what another had before.
+  const comesLast = ({ wanted, previous }: SubnetSeeker): boolean => wanted === null && previous === null;
+  const assigned = new Map<SubnetSeeker, AssignedSubnet>();
+  for (const seeker of [...seekers.filter((each) => !comesLast(each)), ...seekers.filter(comesLast)]) {
+    assigned.set(seeker, assign(seeker));
+  }
+  return seekers.flatMap((seeker) => assigned.get(seeker) ?? []);
 }
 
 function same(a: Ipv4Cidr, b: Ipv4Cidr): boolean {
@@ -111,6 +123,14 @@ function holdsAnother({ name }: SubnetSeeker, own: Lease, wanted: Ipv4Cidr): Pro
     'node-holds-another-subnet',
     `the inventory gives ${name} ${formatCidr(wanted)}, but it holds ${own.subnetText}: flanneld would keep that one, and its containers live there`,
     `Write subnet: ${own.subnetText} for ${name}, or stop flanneld there, delete ${own.key} and its subnet.env, and run this again`,
+  );
+}
+
+function holdsMisfit({ name }: SubnetSeeker, own: Lease, effective: EffectiveConfig): Problem {
+  return problem(
+    'node-holds-another-subnet',
+    `${name} holds ${own.subnetText}, which does not fit the network: the config has /${effective.subnetLen ?? '?'} subnets from ${effective.subnetMin ?? '?'} to ${effective.subnetMax ?? '?'}; flanneld would give it back when it starts, and take one that nobody knows yet`,
+    `Stop flanneld on ${name}, delete ${own.key} and its subnet.env, and run this again`,
   );
 }
 

@@ -162,6 +162,9 @@ export function planBootstrap(
     wish.effective,
     wish.prefix,
     wish.version,
+    wish.inventory.nodes.flatMap(({ name, subnet }) =>
+      subnet === undefined || nodes.some(({ node }) => node.name === name) ? [] : [subnet],
+    ),
   );
   return nodes.flatMap((node, index) => {
     const subnet = assigned[index];
