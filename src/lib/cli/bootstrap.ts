@@ -1,5 +1,4 @@
 import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { preflight } from '../check/preflight';
 import type { PreflightCheck, PreflightProblem } from '../check/preflight-checks';
@@ -25,6 +24,7 @@ import type { BootstrapDocument, NodeReport } from '../view/node-bootstrap';
 import { nodeReport } from '../view/node-bootstrap';
 import { carryOutFleet } from './carry-out-fleet';
 import type { NetctlCommand } from './command';
+import { flannelCertificatesAndKey } from './flannel-certificates';
 import { uninterrupted } from './interrupt';
 import { lookAgain } from './look-again';
 import type { Hosts } from './nodes';
@@ -151,12 +151,14 @@ export async function bootstrap(
     }
     return nodeReport(plan, 'done');
   });
-  const looks = await lookAgain(
-    nodes.filter(({ name }) => reports.some((report) => report.name === name && report.state === 'done')),
-    inventory,
-    hosts,
-    { atOnce: options.atOnce, network: () => session.network(network) },
-  );
+  const done = nodes.filter(({ name }) => reports.some((report) => report.name === name && report.state === 'done'));
+  const looks =
+    done.length === 0
+      ? []
+      : await lookAgain(done, inventory, hosts, {
+          atOnce: options.atOnce,
+          network: () => session.network(network),
+        });
   const looked = reports.map((report): NodeReport => {
     const look = looks.find(({ node }) => node.name === report.name);
     if (look === undefined) return report;
@@ -175,22 +177,14 @@ async function intentOf(
   const { effective } = network;
   if (effective === null) throw new TypeError('there is a network');
   const settings = await session.settings();
-  const { endpoints, ca, cert, key } = inventory.flannel.etcd;
-  const read = async (path: string | undefined) =>
-    path === undefined ? undefined : { path, bytes: await readFile(path) };
-  const files = {
-    ca: await read(ca ?? settings.ca?.value),
-    cert: await read(cert ?? settings.cert?.value),
-    key: await read(key ?? settings.key?.value),
-  };
-  const given = Object.fromEntries(Object.entries(files).filter(([, file]) => file !== undefined));
+  const given = await flannelCertificatesAndKey(session, inventory);
   const verdict = checkCertificates(given, { now: new Date(), warnDays: 30 });
   return {
     inventory,
     version: session.version,
     effective,
     prefix: network.prefix,
-    endpoints: endpoints ?? settings.endpoints.value,
+    endpoints: inventory.flannel.etcd.endpoints ?? settings.endpoints.value,
     adopt: options.adopt,
     follow: options.follow,
     certificateProblems: verdict.problems,
