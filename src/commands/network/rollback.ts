@@ -37,6 +37,13 @@ export default class NetworkRollback extends NetctlCommand {
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(NetworkRollback);
+    if (args.revision !== undefined && !/^\d+$/.test(args.revision)) {
+      throw new InvalidInput({
+        code: 'no-such-revision',
+        message: `${JSON.stringify(args.revision)} is not a revision, which is a whole number`,
+        next: ['See which there are: netctl network history'],
+      });
+    }
     const session = await Session.open(this, flags);
     const opened = await session.networkStore();
     const records = historyOf(await opened.store.snapshot(historyPrefix(opened.prefix)));
