@@ -149,25 +149,36 @@ function writesOf({ facts, wish, taken }: DockerResetInput): {
   // The mode that the file has: it is put back when Docker does not come up.
   const modes = new Map(facts.files.map((each) => [each.path, each.mode]));
   const writes = known.map((write) => ({ ...write, mode: modes.get(write.path) ?? write.mode }));
-  // The script goes after the drop-in: alone it tells of a run that was cut off while Docker's own choice was named.
-  const isHalf =
-    writes.some((write) => write.path === dockerDefaults.helper) &&
-    !facts.unit.files.some((each) => each.path === (wish.dropIn ?? dockerDefaults.dropIn));
-  const bip = file.kind === 'object' ? file.values.get('bip') : undefined;
-  if (file.kind === 'object' && isHalf && typeof bip === 'string' && bip === freeBridge(file.text, taken)) {
-    const edit = removeFromDaemonJson(file, { bip });
-    const isMade = mergeDaemonJson({ kind: 'absent' }, { bip }).text === file.text;
-    const { text, mode } = facts.daemonJson;
-    writes.push({
-      kind: 'write',
-      path,
-      mode: mode ?? 0o644,
-      before: text,
-      after: isMade ? null : edit.text,
-      why: 'it was for one start only',
-    });
-  }
-  return { writes, problems };
+  const json = writes.find((write) => write.path === path);
+  const rest = withoutChosen(writes, json === undefined ? facts.daemonJson.text : json.after, taken);
+  if (rest === undefined) return { writes, problems };
+  const { text: before, mode } = facts.daemonJson;
+  const why = json === undefined ? 'it was for one start only' : json.why;
+  return {
+    writes: [
+      ...writes.filter((write) => write !== json),
+      { kind: 'write', path, mode: mode ?? 0o644, before, after: rest, why },
+    ],
+    problems: problems.filter((problem) => problem.code !== 'key-changed-since' || problem.path !== 'bip'),
+  };
+}
+
+/**
+ * daemon.json without the range that a run of ours named for one start before it was cut off; undefined when there is none. The script
+ * goes last, so it tells of such a run; and nobody else's word would stand beside it, because it writes flannel's over it.
+ * @returns null when nothing is left of the file
+ */
+function withoutChosen(
+  writes: readonly FileWrite[],
+  text: string | null,
+  taken: readonly Ipv4Cidr[],
+): string | null | undefined {
+  const file = readDaemonJson(text);
+  if (file.kind !== 'object' || !writes.some((write) => write.path === dockerDefaults.helper)) return undefined;
+  const bip = file.values.get('bip');
+  if (typeof bip !== 'string' || bip !== freeBridge(text, taken)) return undefined;
+  const isMade = mergeDaemonJson({ kind: 'absent' }, { bip }).text === file.text;
+  return isMade ? null : removeFromDaemonJson(file, { bip }).text;
 }
 
 function disabled(facts: DockerFacts, removed: ReadonlySet<string>): readonly string[] {
