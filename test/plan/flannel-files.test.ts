@@ -213,6 +213,12 @@ describe('the wish of an inventory', () => {
     });
   });
 
+  it('points flanneld to the prefix that was read, which a flag of netctl may have named', () => {
+    const prefixFor = (prefix: string) => flannelFilesWish(inventory, node, { ...found, prefix }).flanneld.prefix;
+    expect(prefixFor('/blue/network')).toBe('/blue/network');
+    expect(prefixFor('/coreos.com/network')).toBeUndefined();
+  });
+
   it('chooses the interface in one place: the node, the section, what was found', () => {
     const choose = (flannel: Partial<Inventory['flannel']>, more: Partial<InventoryNode> = {}) => {
       const { iface, ifaceRegex, ifaceCanReach } = flannelFilesWish(

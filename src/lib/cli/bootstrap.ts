@@ -6,13 +6,14 @@ import { interfaceFor, interfaceOptions, publicIPFor } from '../check/preflight-
 import { describe } from '../engine/carry-out';
 import { execute } from '../engine/execute';
 import { survey } from '../engine/survey';
-import { NetctlError, Refused } from '../errors';
+import { InvalidInput, NetctlError, Refused } from '../errors';
 import { type NodeSeen, nodeFacts } from '../fact/node-facts';
 import { forEachHost } from '../host/pool';
 import type { Inventory, InventoryNode } from '../inventory/inventory';
 import { checkCertificates } from '../net/certificate-check';
 import { archiveMember, type FlannelArchive, machineOf, readFlannelArchive } from '../net/flannel-archive';
 import type { Problem } from '../net/problem';
+import { shellWord } from '../net/shell-word';
 import {
   type BootstrapIntent,
   type BootstrapNode,
@@ -65,6 +66,16 @@ export async function bootstrap(
   const ask = (chosen: readonly InventoryNode[]) => askNodes(chosen, inventory, intent, hosts, options.atOnce);
 
   const first = await ask(nodes);
+  if (first.asked.length === 0) {
+    return {
+      prefix: network.prefix,
+      flannel: intent.version.tag,
+      archive: null,
+      applied: false,
+      problems: [],
+      items: first.failed,
+    };
+  }
   const archive = await archiveFor(
     command,
     options.archive ?? inventory.flannel.archive,
@@ -321,7 +332,18 @@ async function archiveFor(
   const { sha256 } = inventory.flannel;
   if (file !== undefined) {
     const open = () => createReadStream(file);
-    const facts = await readFlannelArchive(open, { name: basename(file), ...(sha256 === undefined ? {} : { sha256 }) });
+    const facts = await readFlannelArchive(open, {
+      name: basename(file),
+      ...(sha256 === undefined ? {} : { sha256 }),
+    }).catch((error: unknown) => {
+      if (error instanceof NetctlError) throw error;
+      throw new InvalidInput({
+        code: 'file-unreadable',
+        message: `the flannel archive ${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+        next: [`ls -l ${shellWord(file)}`, 'Or leave flannel.archive and --archive out: the release is fetched then'],
+        cause: error,
+      });
+    });
     return { facts, open };
   }
   const hardware = [

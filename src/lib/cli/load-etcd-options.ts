@@ -23,9 +23,9 @@ export async function loadEtcdOptions(
 ): Promise<LoadedEtcdOptions> {
   const notices: string[] = [];
   const [ca, cert, key, password] = await Promise.all([
-    settings.ca === undefined ? undefined : readFile(settings.ca, 'CA'),
-    settings.cert === undefined ? undefined : readFile(settings.cert, 'client certificate'),
-    settings.key === undefined ? undefined : readFile(settings.key, 'private key'),
+    settings.ca === undefined ? undefined : readSettingFile(settings.ca, 'CA'),
+    settings.cert === undefined ? undefined : readSettingFile(settings.cert, 'client certificate'),
+    settings.key === undefined ? undefined : readSettingFile(settings.key, 'private key'),
     settings.password === undefined ? undefined : readPassword(settings.password, notices),
   ]);
   if (ca !== undefined) noteExpiry(certificateIn(ca), ca, notices);
@@ -46,7 +46,7 @@ export async function loadEtcdOptions(
   return { options: { ...options, user: { name, password: secret } }, notices };
 }
 
-interface LoadedFile {
+export interface LoadedFile {
   readonly what: string;
   readonly path: string;
   readonly from: string;
@@ -55,7 +55,15 @@ interface LoadedFile {
   readonly mode: number;
 }
 
-async function readFile(setting: Sourced<string>, what: string): Promise<LoadedFile> {
+/**
+ * A file that a setting names, of a sensible size.
+ * @param what stands before the path in messages: `CA`
+ * @throws InvalidInput `file-unreadable`, `file-too-large`
+ */
+export async function readSettingFile(
+  setting: Pick<Sourced<string>, 'value'> & { readonly source: { readonly name: string } },
+  what: string,
+): Promise<LoadedFile> {
   const path = setting.value;
   const from = setting.source.name;
   const fail = (code: string, reason: string, next: string, cause?: unknown): InvalidInput =>
@@ -190,7 +198,7 @@ async function readPassword(setting: Sourced<PasswordSource>, notices: string[])
     if (value.text === '') throw passwordEmpty(source.name);
     return value.text;
   }
-  const file = await readFile({ value: value.path, source }, 'password file');
+  const file = await readSettingFile({ value: value.path, source }, 'password file');
   noteMode(file, notices);
   const [line = ''] = file.bytes.toString('utf8').split(/\r?\n/, 1);
   if (line === '') throw passwordEmpty(`${value.path} (${source.name})`);

@@ -12,6 +12,8 @@ export interface Login {
   heard(line: string): void;
   /** What was offered, one line each; for the message when nothing helped. */
   tried(): readonly string[];
+  /** Then the login must not be repeated by itself: a wrong one could lock the account. */
+  hasSentPassword(): boolean;
 }
 
 export interface LoginHooks {
@@ -33,6 +35,7 @@ export function createLogin(target: SshTarget, hooks: LoginHooks): Login {
   const steps = offers(target, hooks, state);
   return {
     tried: () => state.tried,
+    hasSentPassword: () => state.passwords > 0,
     // Which methods the server still takes. ssh2 does not hand on what it says after an agent's key, not even that the key
     // was accepted and a second factor is due: only its debug line does.
     heard(line) {

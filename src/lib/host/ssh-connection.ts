@@ -45,8 +45,8 @@ export interface Ending {
 const connectTries = 4;
 
 /**
- * Opens a connection and logs in. Connections that sshd drops before its greeting (MaxStartups) are tried again: nothing has
- * happened on them.
+ * Opens a connection and logs in. Connections that sshd drops (MaxStartups) are tried again, as long as no password was sent on
+ * them.
  * @throws Unreachable, with a code for each way in which it can fail
  */
 export async function openConnection(target: SshTarget, context: SshContext): Promise<SshConnection> {
@@ -195,18 +195,18 @@ async function attemptOnce(target: SshTarget, context: SshContext, jump: SshConn
       if (isReady) return end({ code: 'host-died', reason: `the connection broke (${error.message})` });
       if (!hasGreeted && /^Connection lost before handshake$/.test(error.message))
         return fail(noGreeting(target), true);
-      if (questions > 0) return fail(brokeOff(target, error.message), true);
+      // Cut off while a person was thinking, or by a busy sshd: nothing was sent that may not be sent again.
+      if (questions > 0 || (error.level === 'client-socket' && !login.hasSentPassword())) {
+        return fail(brokeOff(target, error.message), true);
+      }
       fail(handshakeError(target, login, error), false);
     });
     const gone = () => {
       const through = jump?.ending();
       const reason = through === undefined ? 'the connection broke' : `its jump host is gone: ${through.reason}`;
       if (isReady) end({ code: 'host-died', reason });
-      else
-        fail(
-          hasGreeted ? brokeOff(target, 'it closed the connection') : noGreeting(target),
-          !hasGreeted || questions > 0,
-        );
+      else if (!hasGreeted) fail(noGreeting(target), true);
+      else fail(brokeOff(target, 'it closed the connection'), questions > 0 || !login.hasSentPassword());
     };
     client.on('close', gone);
     // A login that goes wrong may still have its reason to tell; then `close` decides.

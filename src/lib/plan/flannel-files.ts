@@ -1,6 +1,7 @@
 import type { Inventory, InventoryNode } from '../inventory/inventory';
 import { inventoryDefaults } from '../inventory/inventory-defaults';
 import { type FlanneldWish, flanneldFlags } from '../net/flannel-flags';
+import { defaultPrefix } from '../net/flannel-keys';
 import { environmentLine, flannelUnit } from '../net/flannel-unit';
 import type { FlannelVersion } from '../net/flannel-version';
 import type { Problem } from '../net/problem';
@@ -269,6 +270,8 @@ export interface FoundForFlannel {
   readonly version: FlannelVersion;
   /** As flanneld takes them: `http://…` or `https://…` each. */
   readonly endpoints: readonly string[];
+  /** Where the network's config was read; else the inventory's. A flag or a variable may have named another. */
+  readonly prefix?: string;
   /** The interface that reaches etcd and the peers; taken when neither the node nor the inventory names one. */
   readonly iface?: string;
   readonly hasPublicIP?: boolean;
@@ -293,6 +296,7 @@ export function flannelFilesWish(inventory: Inventory, node: InventoryNode, foun
         : found.iface === undefined
           ? {}
           : { iface: [found.iface] };
+  const prefix = found.prefix ?? etcd.prefix;
   return {
     family: found.family,
     service: flannel.service ?? inventoryDefaults.flannel.service,
@@ -304,7 +308,7 @@ export function flannelFilesWish(inventory: Inventory, node: InventoryNode, foun
     ...(found.subnetEnv === undefined ? {} : { subnetEnv: found.subnetEnv }),
     flanneld: {
       endpoints: found.endpoints,
-      ...(etcd.prefix === undefined ? {} : { prefix: etcd.prefix }),
+      ...(prefix === undefined || prefix === defaultPrefix ? {} : { prefix }),
       ...(flannel.etcd.user === undefined ? {} : { user: flannel.etcd.user }),
       ...(found.password === undefined ? {} : { password: found.password }),
       ...choice,

@@ -32,7 +32,8 @@ export interface NodeReport {
 export interface BootstrapDocument {
   readonly prefix: string;
   readonly flannel: string;
-  readonly archive: string;
+  /** Null when no node could be asked, so that none was looked for. */
+  readonly archive: string | null;
   readonly applied: boolean;
   /** What concerns no single node. */
   readonly problems: readonly Problem[];

@@ -7,7 +7,7 @@ import { problemItem } from './problem-item';
 export const nodeBootstrapList = listSchema('NodeBootstrapList', z.object(nodeReportShape)).extend({
   prefix: z.string(),
   flannel: z.string(),
-  archive: z.string(),
+  archive: z.string().nullable(),
   problems: z.array(problemItem).describe('What concerns no single node.'),
   applied: z.boolean().describe('False: only a plan, or nothing was to be done.'),
 });
