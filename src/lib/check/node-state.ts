@@ -1,4 +1,5 @@
 import { type Known, known, unknown } from '../fact/fact';
+import { hasWrittenSubnet } from '../fact/has-written-subnet';
 import type { PingAnswer } from '../fact/overlay-ping';
 import type { Process } from '../fact/processes';
 import type { StateQuestions, StateSeen } from '../fact/state-facts';
@@ -195,7 +196,7 @@ function bridgeOf(seen: StateSeen): Known<readonly Bridge[] | null> {
 export function nodeState(input: NodeStateInput): NodeState {
   const { node, seen, network } = input;
   const problems: Problem[] = [];
-  const service = serviceOf(seen);
+  const service = serviceOf(seen, input.asked.subnetFile);
   judgeService(input, service, problems);
   const version = versionOf(input, problems);
   const lease = ownLease(node, seen, network.leases);
@@ -234,7 +235,7 @@ function unitOf({ units }: StateSeen): Unit | undefined {
   return units.known ? units.value.get('flanneld.service') : undefined;
 }
 
-function serviceOf(seen: StateSeen): Known<ServiceState> {
+function serviceOf(seen: StateSeen, subnetFile: string): Known<ServiceState> {
   const { units, supervisor, flanneld } = seen;
   const unit = unitOf(seen);
   // A hand-made program has names such as flanneld-7-21.
@@ -247,7 +248,11 @@ function serviceOf(seen: StateSeen): Known<ServiceState> {
     isActive: one.activeState === 'active',
   });
   if (unit?.activeState === 'active') return known(bySystemd(unit));
-  if (program?.state === 'RUNNING') return known({ manager: 'supervisord', state: program.state, isActive: true });
+  const isRunning =
+    program?.state === 'RUNNING' || (program?.state === 'STARTING' && hasWrittenSubnet(seen, subnetFile));
+  if (program !== undefined && isRunning) {
+    return known({ manager: 'supervisord', state: program.state, isActive: true });
+  }
   if (unit?.isFound === true && unit.activeState !== 'inactive') return known(bySystemd(unit));
   if (program !== undefined) return known({ manager: 'supervisord', state: program.state, isActive: false });
   if (processOf(seen) !== undefined) return known({ manager: null, state: 'by-hand', isActive: true });

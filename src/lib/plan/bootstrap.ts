@@ -1,5 +1,6 @@
 import type { Known } from '../fact/fact';
 import type { FileState } from '../fact/files';
+import { hasWrittenSubnet } from '../fact/has-written-subnet';
 import type { NodeQuestions, NodeSeen } from '../fact/node-facts';
 import type { Inventory, InventoryNode } from '../inventory/inventory';
 import { inventoryDefaults } from '../inventory/inventory-defaults';
@@ -400,7 +401,7 @@ function flannelStep(
     : undefined;
   const runs = isSystemd
     ? unit?.activeState === 'active'
-    : program?.state === 'RUNNING' || (program?.state === 'STARTING' && hasWrittenSubnet(seen, layout));
+    : program?.state === 'RUNNING' || (program?.state === 'STARTING' && hasWrittenSubnet(answers, layout.subnetFile));
   const touched = [...pushes, ...changes].filter((change) => change.kind !== 'folder');
   const flanneld = touched.some((change) => !('path' in change && change.path === layout.programs.mkDockerOpts));
   const restarts = flanneld || !runs || subnet.change !== null || isBehind(seen, { files, layout });
@@ -493,20 +494,7 @@ function stateOf<T extends FileState>(
   return fact?.known === true && fact.value.present ? fact.value : undefined;
 }
 
-/**
- * Has the flanneld that runs got as far as its subnet? supervisord calls it STARTING for `startsecs`, half a minute, also when it
- * ends again and again; it writes subnet.env anew each time it got one.
- */
-function hasWrittenSubnet({ answers }: NodeSeen, layout: FlannelFiles['layout']): boolean {
-  const process = answers.flanneld.known
-    ? answers.flanneld.value.find(({ isInHostsNamespace }) => isInHostsNamespace !== false)
-    : undefined;
-  const file = answers.texts.known ? answers.texts.value.get(layout.subnetFile) : undefined;
-  if (process?.startedAtSeconds === undefined || process.startedAtSeconds === null) return false;
-  return file?.known === true && file.value.present && file.value.modifiedAtSeconds >= process.startedAtSeconds - 1;
-}
-
-/** The same asked on the node: the line is there, and the file is as young as the process that supervisord runs (proc_pid_stat(5)). */
+/** `hasWrittenSubnet` asked on the node: the line is there, and the file is as young as the process that supervisord runs (proc_pid_stat(5)). */
 const freshSubnetScript = `grep -qE -e "$1" "$2" || exit 1
 p=$(supervisorctl pid flanneld) && s=$(cat "/proc/$p/stat") || { supervisorctl status flanneld; exit 1; }
 m=$(stat -L -c %Y "$2"); b=$(sed -n 's/^btime //p' /proc/stat)
