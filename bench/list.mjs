@@ -91,7 +91,7 @@ function once(argv) {
   const { status, stderr } = spawnSync('python3', ['-c', measure, ...argv], { env, stdio: ['ignore', out, 'pipe'] });
   closeSync(out);
   const use = /USE (\S+) (\S+) (\d+)/.exec(String(stderr));
-  if (status !== 0 || use === null) throw new Error(`${argv.join(' ')}: ${stderr}`);
+  if (status !== 0 || use === null) throw new Error(`${argv.join(' ')}: ${String(stderr)}`);
   return { ms: Number(use[1]), cpuMs: Number(use[2]), kilobytes: Number(use[3]), bytes: statSync(file).size };
 }
 

@@ -66,7 +66,7 @@ describe('a map of subnets', () => {
           expectHarmless(text, screen);
           expect(asked).toBe(count);
           const lines = visible(text);
-          for (const line of lines) expect([...line].length).toBeLessThanOrEqual(columns);
+          for (const line of lines) expect(Array.from(line).length).toBeLessThanOrEqual(columns);
           expect(lines.filter((line) => /^\d+\.\d+\.\d+\.\d+ /.test(line)).length).toBeLessThanOrEqual(32);
           const total = [...text.replace(/\x1b\[\d+m/g, '').matchAll(/ (?:free|used|reserved) ([\d,]+)/g)].reduce(
             (sum, [, number]) => sum + Number(number?.replaceAll(',', '')),

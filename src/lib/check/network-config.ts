@@ -160,8 +160,10 @@ function diagnose(
         return { code: 'crashes-flanneld', suggestion: '"Mode": "separate"' };
       }
       return { code: 'bad-backend-option', suggestion: registerHint(path, verdict.error ?? '') };
-    default:
+    case null:
       return { code: 'crashes-flanneld', suggestion: null };
+    default:
+      return verdict.stage satisfies never;
   }
 }
 
@@ -613,10 +615,17 @@ function reviewSpace(network: Ipv4Cidr, offset: number | null): readonly Located
         const message = `${part} is public address space: containers cannot reach its owners`;
         return [at(offset, 'public-addresses', 'warning', 'Network', message, `"Network": "${privateTwin(network)}"`)];
       }
-      default: {
+      case 'loopback':
+      case 'link-local':
+      case 'multicast':
+      case 'documentation':
+      case 'benchmark':
+      case 'reserved': {
         const message = `${part} is ${use.space} space (${use.range}, ${use.rfc}); hosts do not route it as usual`;
         return [at(offset, 'special-addresses', 'warning', 'Network', message, `"Network": "${privateTwin(network)}"`)];
       }
+      default:
+        return use.space satisfies never;
     }
   });
 }

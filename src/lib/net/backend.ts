@@ -413,8 +413,12 @@ function optionValue(document: GoJsonDocument, field: GoField, value: GoJsonValu
       return goString(document, value);
     case 'number':
       return Number(field.kind === 'int' ? goInteger(rawText(document, value), 'int') : rawText(document, value));
-    default:
+    case 'null':
+    case 'array':
+    case 'object':
       return plainValue(document, value);
+    default:
+      return value satisfies never;
   }
 }
 

@@ -331,6 +331,8 @@ function stepsFor(facts: StepFacts): readonly string[] {
 function leftovers(current: EffectiveConfig | null, wish: EffectiveConfig, subnetsLost: boolean): string {
   const things: string[] = [];
   switch (current?.backend.type) {
+    case undefined:
+      break;
     case 'vxlan': {
       const { VNI: vni } = current.backend.options;
       const suffix = typeof vni === 'number' ? vni : 1;

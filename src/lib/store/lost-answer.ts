@@ -1,5 +1,5 @@
 import { conflict, type EndpointFailure, notWritten, outcomeUnknown } from './etcd-errors';
-import type { Entry, Expected, Revision, Store } from './store';
+import type { Entry, Expected, Store } from './store';
 
 /** A guarded change that was sent and got no answer: it may have been carried out. It is never sent again. */
 export interface LostAnswer {
@@ -46,7 +46,7 @@ async function readAgain(store: Pick<Store, 'get'>, lost: LostAnswer): Promise<E
   }
 }
 
-function revisionOf(entry: Entry | undefined): Revision | 'absent' {
+function revisionOf(entry: Entry | undefined): Expected {
   return entry?.revision ?? 'absent';
 }
 
