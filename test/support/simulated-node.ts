@@ -274,6 +274,7 @@ export class SimulatedNode {
         new Map(['flanneld.service', 'netctl-forward.service', 'netctl-routes.service', 'docker.service'].map(unitsOf)),
       ),
       flannelUnit: known(flannelText === null ? [] : [{ path: unitPath, text: flannelText }]),
+      programs: base.programs,
       supervisor: base.supervisor,
       flanneld: known(this.flanneld),
       releases: known(

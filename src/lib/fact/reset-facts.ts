@@ -10,6 +10,7 @@ import { links } from './links';
 import { nftTables } from './nft-tables';
 import { operatingSystem } from './operating-system';
 import { processesNamed } from './processes';
+import { programs } from './programs';
 import { routes } from './routes';
 import { supervisor } from './supervisor';
 import { systemdVersion } from './systemd-version';
@@ -52,6 +53,7 @@ export function resetFacts(ask: ResetQuestions) {
       'systemd-networkd.service',
     ]),
     flannelUnit: unitFiles('flanneld.service'),
+    programs: programs(['udevadm', 'networkctl']),
     supervisor,
     flanneld: processesNamed('flanneld'),
     releases: flannelReleases(ask.installDir),

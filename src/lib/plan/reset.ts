@@ -459,7 +459,8 @@ function hostStep({ answers }: ResetNode, problems: Problem[], folders: FolderCo
   folders.take(removals);
   changes.push(...folders.emptied([parentOf(hostFilePaths.networkd)]));
   if (removes(hostFilePaths.forward)) changes.push(run('systemd forgets the unit', 'systemctl', 'daemon-reload'));
-  if (removes(hostFilePaths.link)) {
+  const hasProgram = (name: string): boolean => answers.programs.known && answers.programs.value.has(name);
+  if (removes(hostFilePaths.link) && hasProgram('udevadm')) {
     changes.push(run('udev forgets the file', 'udevadm', 'control', '--reload'));
   }
   if (removes(hostFilePaths.networkManager) && unitOf(answers, nmUnit)?.activeState === 'active') {
@@ -467,7 +468,7 @@ function hostStep({ answers }: ResetNode, problems: Problem[], folders: FolderCo
   }
   const networkd = unitOf(answers, 'systemd-networkd.service')?.activeState === 'active';
   const systemd = answers.systemdVersion.known ? (answers.systemdVersion.value ?? 0) : 0;
-  if (removes(hostFilePaths.network) && networkd && systemd >= 244) {
+  if (removes(hostFilePaths.network) && networkd && systemd >= 244 && hasProgram('networkctl')) {
     changes.push(run('networkd forgets the file', 'networkctl', 'reload'));
   }
   const mind =
