@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Host } from '../../src/lib/host/host';
@@ -164,6 +164,35 @@ describe.skipIf(whyNoSshd !== undefined)('a host by SSH', () => {
       expect(await isGone(await pidIn(file))).toBe(true);
     });
 
+    it('that was called off before its first sign of life', async () => {
+      const file = land.file('early.pid');
+      const ssh = openSsh();
+      const host = ssh.host(sshd.target());
+      await host.run({ argv: ['true'] });
+      const control = new AbortController();
+      const running = host.run({ argv: ['sh', '-c', 'echo $$ >"$0"; sleep 60', file] }, control.signal);
+      await new Promise((resolve) => setImmediate(resolve));
+      control.abort(new Error('Ctrl-C'));
+      await expect(running).rejects.toThrow('Ctrl-C');
+      await ssh.stopped();
+      ssh.close();
+      if (existsSync(file)) expect(await isGone(Number(readFileSync(file, 'utf8')))).toBe(true);
+    });
+
+    it('and closes the connection only then', async () => {
+      const file = land.file('closing.pid');
+      const ssh = openSsh();
+      const control = new AbortController();
+      const running = ssh
+        .host(sshd.target())
+        .run({ argv: ['sh', '-c', 'echo $$ >"$0"; sleep 60', file] }, control.signal);
+      const pid = await pidIn(file);
+      control.abort(new Error('Ctrl-C'));
+      ssh.close();
+      await expect(running).rejects.toThrow('Ctrl-C');
+      expect(await isGone(pid)).toBe(true);
+    });
+
     it('when it is called off, at once and with the reason', async () => {
       const file = land.file('off.pid');
       const host = connect();
@@ -266,12 +295,15 @@ describe.skipIf(whyNoSshd !== undefined)('a host by SSH', () => {
       expect(performance.now() - begin).toBeLessThan(1500);
     });
 
-    it('because what listens there hangs up, which is tried four times', async () => {
+    it.each([
+      ['hangs up', (socket: Socket) => socket.destroy()],
+      ['resets the connection', (socket: Socket) => socket.resetAndDestroy()],
+    ])('because what listens there %s, which is tried four times', async (_, hangUp) => {
       let connections = 0;
       const port = await listen((socket) => {
         connections += 1;
         socket.on('error', () => undefined);
-        socket.destroy();
+        hangUp(socket);
       });
       await expect(whoami(sshd.target({ port }))).rejects.toMatchObject({ code: 'host-not-ssh' });
       expect(connections).toBe(4);
@@ -646,6 +678,7 @@ describe.skipIf(whyNoSshd !== undefined)('a host by SSH', () => {
       const server = createServer((socket) => {
         most = Math.max(most, ++now);
         socket.on('error', () => undefined).on('close', () => now--);
+        socket.resume();
       });
       servers.push(server);
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

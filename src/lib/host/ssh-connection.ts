@@ -22,6 +22,7 @@ export interface SshContext {
   readonly limit: ConnectLimit;
   /** A host that is silent for so long is dead. */
   readonly silentMs: number;
+  readonly stops: Set<Promise<void>>;
   /** The connection to the last of the target's jump hosts, shared by all that go through it. */
   readonly jump: (target: SshTarget) => Promise<SshConnection>;
 }
@@ -33,6 +34,8 @@ export interface SshConnection {
   readonly ending: () => Ending | undefined;
   /** Aborts when it ends. What ssh2 says of an end may come late or, behind a jump host that waits for a dead machine, never. */
   readonly ended: AbortSignal;
+  /** Commands that were called off and are being stopped; of all connections that share a context. */
+  readonly stops: Set<Promise<void>>;
   close(): void;
 }
 
@@ -178,12 +181,17 @@ async function attemptOnce(target: SshTarget, context: SshContext, jump: SshConn
         client,
         ending: () => ending,
         ended: ended.signal,
+        stops: context.stops,
         close() {
           ending ??= { code: 'host-died', reason: 'it was closed' };
-          alive.stop();
           ended.abort();
-          client.end();
-          setTimeout(() => socket.destroy(), 1000).unref();
+          // What was called off, and what still ran, is stopped first, as far as that goes.
+          const stopped = Promise.race([Promise.all(context.stops), sleep(2500, undefined, { ref: false })]);
+          void stopped.then(() => {
+            alive.stop();
+            client.end();
+            setTimeout(() => socket.destroy(), 1000).unref();
+          });
         },
       };
       alive.start();
@@ -193,8 +201,10 @@ async function attemptOnce(target: SshTarget, context: SshContext, jump: SshConn
       // A key that could not sign; the next one is tried.
       if (error.level === 'agent') return;
       if (isReady) return end({ code: 'host-died', reason: `the connection broke (${error.message})` });
-      if (!hasGreeted && /^Connection lost before handshake$/.test(error.message))
+      // An end or a reset: sshd drops connections so when many log in at once.
+      if (!hasGreeted && (error.level === 'client-socket' || error.message === 'Connection lost before handshake')) {
         return fail(noGreeting(target), true);
+      }
       // Cut off while a person was thinking, or by a busy sshd: nothing was sent that may not be sent again.
       if (questions > 0 || (error.level === 'client-socket' && !login.hasSentPassword())) {
         return fail(brokeOff(target, error.message), true);

@@ -59,7 +59,7 @@ export function execOverSsh(
     const giveUp = (error: unknown) => {
       if (isSettled) return;
       settle(() => reject(error));
-      if (channel !== undefined) stop(connection.client, channel, afterMarker(output.stdout, marker)?.pid);
+      if (channel !== undefined) stopIt(channel);
     };
     const timer = setTimeout(() => giveUp(tookTooLong(host, command, timeoutMs, exit !== undefined)), timeoutMs);
     const stopListening = [
@@ -72,6 +72,11 @@ export function execOverSsh(
       }),
     ];
 
+    const stopIt = (what: ClientChannel) => {
+      const stopping = stop(connection.client, what, () => afterMarker(output.stdout, marker)?.pid);
+      connection.stops.add(stopping);
+      void stopping.then(() => connection.stops.delete(stopping));
+    };
     const attend = (opened: ClientChannel) => {
       channel = opened;
       for (const [stream, name] of [
@@ -96,7 +101,7 @@ export function execOverSsh(
           resolve({ ...exit, stdout, stderr });
         });
       });
-      if (isSettled) return stop(connection.client, opened, undefined);
+      if (isSettled) return stopIt(opened);
       // A command without input has /dev/null; ssh2 sends no signal on a channel whose input was ended.
       if (command.stdin !== undefined) feed(opened, command.stdin, ended.signal).catch(giveUp);
     };
@@ -150,31 +155,54 @@ function isRefusal(error: unknown): boolean {
 }
 
 /**
- * Asks what runs there to end, then ends it. The signal is on its way at once, even if netctl ends now; but sshd before 7.9 knows
- * no signals, and ssh2 sends none once the input has ended, so a second command does the same more thoroughly.
+ * Asks what runs there to end, then ends it. A signal over SSH is there soonest, but sshd passes none on for root, none at all
+ * before 7.9, and ssh2 sends none once the input has ended; so a second command does the same, as soon as the number of the
+ * process is known.
  */
-function stop(client: Client, channel: ClientChannel, pid: number | undefined): void {
-  const attempt = (what: () => void) => {
-    try {
-      what();
-    } catch {
-      // The connection is gone, and with it the channel.
-    }
-  };
-  attempt(() => channel.signal('TERM'));
-  channel.resume();
-  channel.stderr.resume();
-  if (pid !== undefined) {
-    attempt(() =>
-      client.exec(stopText(pid), (error, stopping) => {
-        if (error) return;
-        stopping.on('error', () => undefined).resume();
-        stopping.stderr.resume();
-      }),
-    );
+function stop(client: Client, channel: ClientChannel, findPid: () => number | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const close = () => {
+      clearTimeout(timer);
+      attempt(() => channel.close());
+      resolve();
+    };
+    let timer = setTimeout(close, 10_000);
+    let isKilled = false;
+    const kill = () => {
+      const pid = isKilled ? undefined : findPid();
+      if (pid === undefined) return;
+      isKilled = true;
+      clearTimeout(timer);
+      timer = setTimeout(close, 2000);
+      const isSent = attempt(() =>
+        client.exec(stopText(pid), (error, stopping) => {
+          if (error) return;
+          stopping.on('error', () => undefined).resume();
+          stopping.stderr.resume();
+        }),
+      );
+      if (!isSent) close();
+    };
+    channel.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    channel.on('data', kill);
+    channel.resume();
+    channel.stderr.resume();
+    attempt(() => channel.signal('TERM'));
+    kill();
+  });
+}
+
+/** False when the connection is gone, and with it the channel. */
+function attempt(what: () => void): boolean {
+  try {
+    what();
+    return true;
+  } catch {
+    return false;
   }
-  const timer = setTimeout(() => attempt(() => channel.close()), 1500);
-  channel.once('close', () => clearTimeout(timer));
 }
 
 function diedHalfWay(host: string, command: Command, connection: SshConnection): Unreachable {

@@ -24,6 +24,11 @@ export interface SshOptions {
 export interface Ssh {
   /** Connects at the first command, once, and again when the connection was lost. */
   host(target: SshTarget): Host;
+  /**
+   * Resolves when commands that were called off have been stopped on their hosts, within seconds. Worth waiting for before the
+   * process exits: what is not stopped goes on there.
+   */
+  stopped(): Promise<void>;
   /** Ends all connections, those to jump hosts too. */
   close(): void;
 }
@@ -40,6 +45,7 @@ const rememberFailureMs = 10_000;
 export function openSsh(options: SshOptions = {}): Ssh {
   const jumps = new Map<string, Promise<SshConnection>>();
   const hosts = new Set<Host>();
+  const stops = new Set<Promise<void>>();
   const secrets = options.secrets ?? createSecrets(() => Promise.resolve(undefined));
   let context: Promise<SshContext> | undefined;
 
@@ -52,6 +58,7 @@ export function openSsh(options: SshOptions = {}): Ssh {
       secrets,
       limit: createConnectLimit(),
       silentMs: options.silentMs ?? silentMs,
+      stops,
       jump: (target) => {
         const hop = target.jumps.at(-1);
         if (hop === undefined) throw new Error(`${target.name} has no jump host`);
@@ -84,6 +91,9 @@ export function openSsh(options: SshOptions = {}): Ssh {
       const host = createHost(target, connect, options, () => hosts.delete(host));
       hosts.add(host);
       return host;
+    },
+    async stopped() {
+      await Promise.all(stops);
     },
     close() {
       for (const host of [...hosts]) host.close();
