@@ -60,7 +60,48 @@ const guides: Readonly<Record<string, Guide>> = {
       }
     },
   },
+  'first-overlay.md': {
+    flannel: 'v0.11.0',
+    lab: {
+      segments: [{ network: '20.0.40.0/24' }],
+      hosts: [
+        { name: 'etcd1', address: '20.0.40.51', docker: 'absent' },
+        { name: 'minion1', address: '20.0.40.52' },
+        { name: 'minion2', address: '20.0.40.53' },
+      ],
+      rhelPaths: true,
+      etcd: { members: ['etcd1'], tls: false, v2: true },
+    },
+    hosts: { minion1: 'minion1', minion2: 'minion2' },
+    prepare: callThemCentos,
+  },
+  'kubernetes-book.md': {
+    flannel: 'v0.11.0',
+    lab: {
+      segments: [{ network: '192.168.21.0/24' }],
+      hosts: [
+        { name: 'master', address: '192.168.21.135' },
+        { name: 'node1', address: '192.168.21.136' },
+        { name: 'node2', address: '192.168.21.137' },
+      ],
+      rhelPaths: true,
+      etcd: { members: ['master'], tls: false, v2: true },
+    },
+    hosts: { master: 'master', node1: 'node1', node2: 'node2' },
+    prepare: callThemCentos,
+  },
 };
+
+/** The lab's hosts are Debian's: netctl goes by what a machine calls itself. */
+async function callThemCentos(lab: Lab): Promise<void> {
+  await Promise.all(
+    lab.hosts.map((host) =>
+      host.must(
+        `rm /etc/os-release; printf 'ID="centos"\\nID_LIKE="rhel fedora"\\nVERSION_ID="7"\\n' >/etc/os-release`,
+      ),
+    ),
+  );
+}
 
 const consoleFence = /(```console\n)([\s\S]*?)(```)/g;
 

@@ -196,7 +196,7 @@ function bridgeOf(seen: StateSeen): Known<readonly Bridge[] | null> {
 export function nodeState(input: NodeStateInput): NodeState {
   const { node, seen, network } = input;
   const problems: Problem[] = [];
-  const service = serviceOf(seen, input.asked.subnetFile);
+  const service = serviceOf(seen);
   judgeService(input, service, problems);
   const version = versionOf(input, problems);
   const lease = ownLease(node, seen, network.leases);
@@ -235,8 +235,9 @@ function unitOf({ units }: StateSeen): Unit | undefined {
   return units.known ? units.value.get('flanneld.service') : undefined;
 }
 
-function serviceOf(seen: StateSeen, subnetFile: string): Known<ServiceState> {
-  const { units, supervisor, flanneld } = seen;
+function serviceOf(seen: StateSeen): Known<ServiceState> {
+  const { units, supervisor, flanneld, subnetEnv } = seen;
+  const writtenAt = subnetEnv.known && subnetEnv.value.present ? subnetEnv.value.modifiedAtSeconds : null;
   const unit = unitOf(seen);
   // A hand-made program has names such as flanneld-7-21.
   const program = supervisor.known
@@ -249,7 +250,7 @@ function serviceOf(seen: StateSeen, subnetFile: string): Known<ServiceState> {
   });
   if (unit?.activeState === 'active') return known(bySystemd(unit));
   const isRunning =
-    program?.state === 'RUNNING' || (program?.state === 'STARTING' && hasWrittenSubnet(seen, subnetFile));
+    program?.state === 'RUNNING' || (program?.state === 'STARTING' && hasWrittenSubnet(flanneld, writtenAt));
   if (program !== undefined && isRunning) {
     return known({ manager: 'supervisord', state: program.state, isActive: true });
   }

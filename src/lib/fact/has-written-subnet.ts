@@ -1,23 +1,17 @@
 import type { Known } from './fact';
-import type { FileState } from './files';
 import type { Process } from './processes';
-
-type States = ReadonlyMap<string, Known<({ readonly present: true } & FileState) | { readonly present: false }>>;
 
 /**
  * Has the flanneld that runs got as far as its subnet? supervisord calls it STARTING for `startsecs`, half a minute, also when it
  * ends again and again; it writes subnet.env anew each time it got one.
+ * @param subnetEnv the file of that name, by the same clock
  */
 export function hasWrittenSubnet(
-  { flanneld, texts }: { readonly flanneld: Known<readonly Process[]>; readonly texts: Known<States> },
-  subnetFile: string,
+  flanneld: Known<readonly Process[]>,
+  subnetEnv: Known<{ readonly present: true; readonly modifiedAtSeconds: number } | { readonly present: false }>,
 ): boolean {
-  if (!flanneld.known || !texts.known) return false;
-  const startedAtSeconds = flanneld.value.find(
-    ({ isInHostsNamespace }) => isInHostsNamespace !== false,
-  )?.startedAtSeconds;
-  const file = texts.value.get(subnetFile);
-  if (startedAtSeconds === undefined || startedAtSeconds === null || file?.known !== true) return false;
+  if (!flanneld.known || !subnetEnv.known || !subnetEnv.value.present) return false;
+  const process = flanneld.value.find(({ isInHostsNamespace }) => isInHostsNamespace !== false);
   // The start of a process is known to the second.
-  return file.value.present && file.value.modifiedAtSeconds >= startedAtSeconds - 1;
+  return process?.startedAtSeconds != null && subnetEnv.value.modifiedAtSeconds >= process.startedAtSeconds - 1;
 }

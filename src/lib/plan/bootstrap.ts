@@ -1,4 +1,4 @@
-import type { Known } from '../fact/fact';
+import { type Known, known } from '../fact/fact';
 import type { FileState } from '../fact/files';
 import { hasWrittenSubnet } from '../fact/has-written-subnet';
 import type { NodeQuestions, NodeSeen } from '../fact/node-facts';
@@ -399,9 +399,16 @@ function flannelStep(
   const program = answers.supervisor.known
     ? answers.supervisor.value.programs.find(({ name }) => name === 'flanneld')
     : undefined;
+  const written = answers.texts.known ? answers.texts.value.get(layout.subnetFile) : undefined;
+  const writtenAt = written?.known === true && written.value.present ? written.value.modifiedAtSeconds : null;
+  const subnetEnv = stateOf(answers.texts, layout.subnetFile);
+  const hasWritten = hasWrittenSubnet(
+    answers.flanneld,
+    known(subnetEnv === undefined ? { present: false } : { ...subnetEnv, present: true }),
+  );
   const runs = isSystemd
     ? unit?.activeState === 'active'
-    : program?.state === 'RUNNING' || (program?.state === 'STARTING' && hasWrittenSubnet(answers, layout.subnetFile));
+    : program?.state === 'RUNNING' || (program?.state === 'STARTING' && hasWrittenSubnet(answers.flanneld, writtenAt));
   const touched = [...pushes, ...changes].filter((change) => change.kind !== 'folder');
   const flanneld = touched.some((change) => !('path' in change && change.path === layout.programs.mkDockerOpts));
   const restarts = flanneld || !runs || subnet.change !== null || isBehind(seen, { files, layout });
