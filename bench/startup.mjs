@@ -94,7 +94,7 @@ function once(variant) {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ms = Number(process.hrtime.bigint() - before) / 1e6;
-  if (status !== 0) throw new Error(`${variant.name} exits ${status}: ${error ?? stderr}`);
+  if (status !== 0) throw new Error(`${variant.name} exits ${status}: ${error?.message ?? String(stderr)}`);
   return ms;
 }
 

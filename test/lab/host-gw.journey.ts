@@ -133,7 +133,12 @@ describe.skipIf(reason !== undefined)('host-gw with supervisord and fixed subnet
     const host = lab.host('node2');
     const began = performance.now();
     expect((await host.reboot()).failedUnits).toEqual([]);
-    console.error(`  rebooted in ${((performance.now() - began) / 1000).toFixed(1)} s`, await host.must('journalctl -b -u docker -u supervisor -u systemd-networkd --no-pager -o short-precise; systemd-analyze blame | head -5'));
+    console.error(
+      `  rebooted in ${((performance.now() - began) / 1000).toFixed(1)} s`,
+      await host.must(
+        'journalctl -b -u docker -u supervisor -u systemd-networkd --no-pager -o short-precise; systemd-analyze blame | head -5',
+      ),
+    );
     await expect
       .poll(async () => (await host.run('ip -4 -br addr show docker0')).stdout, { timeout: 30_000 })
       .toContain('172.7.22.1/24');

@@ -156,7 +156,7 @@ describe('assignSubnets', () => {
     const option = fc.option(third, { freq: 3 });
     fc.assert(
       fc.property(
-        fc.uniqueArray(fc.tuple(option, option), { maxLength: 30, selector: (_) => Symbol() }),
+        fc.uniqueArray(fc.tuple(option, option), { maxLength: 30, selector: () => Symbol() }),
         fc.uniqueArray(third, { maxLength: 12 }),
         fc.uniqueArray(third, { maxLength: 3 }),
         (wishes, held, reserved) => {

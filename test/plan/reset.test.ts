@@ -232,7 +232,9 @@ describe('resetting a node', () => {
     node.put('/opt/flannel-v0.28.9/cert/client-key.pem', 'another key', 0o600);
     node.put('/opt/flannel-v0.28.5/flanneld', 'built by hand', 0o755);
     const found = plan(node);
-    expect(found.problems.map(({ code, path }) => [code, path]).sort()).toEqual([
+    expect(
+      found.problems.map(({ code, path }) => [code, path]).sort(([, a], [, b]) => (String(a) < String(b) ? -1 : 1)),
+    ).toEqual([
       ['file-left', '/etc/sysctl.d/99-flannel.conf'],
       ['file-left', '/opt/flannel-v0.28.9/cert/client-key.pem'],
       ['program-unknown', '/opt/flannel-v0.28.5/flanneld'],

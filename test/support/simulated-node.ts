@@ -69,7 +69,9 @@ export class SimulatedNode {
     const { rules, routes, devices, nftTables, docker0, mtu } = this;
     return structuredClone({
       things: [...this.things].sort(([a], [b]) => (a < b ? -1 : 1)),
-      units: [...this.units].filter(([, { active, enabled }]) => active || enabled).sort(),
+      units: [...this.units]
+        .filter(([, { active, enabled }]) => active || enabled)
+        .sort(([a], [b]) => (a < b ? -1 : 1)),
       rules,
       routes,
       devices,

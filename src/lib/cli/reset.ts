@@ -10,6 +10,8 @@ import { forEachHost } from '../host/pool';
 import type { Inventory, InventoryNode } from '../inventory/inventory';
 import { parseArchiveName, readFlannelArchive } from '../net/flannel-archive';
 import { planReset, type ResetPlan, type ResetWish, resetQuestions } from '../plan/reset';
+import { expiring } from '../plan/reset-lease';
+import type { Entry } from '../store/store';
 import { type ResetDocument, type ResetReport, resetReport } from '../view/node-reset';
 import { carryOutFleet } from './carry-out-fleet';
 import type { NetctlCommand } from './command';
@@ -121,25 +123,50 @@ function stillThere(rest: ResetPlan, { answers }: Asked): string | undefined {
 
 /** Each key at the revision that it has now: until flanneld stopped it may have been renewed. */
 async function releaseLeases(session: Session, network: NetworkReading | null, plan: ResetPlan): Promise<ResetReport> {
-  const { changes } = plan.lease;
-  if (network === null || changes.length === 0) return resetReport(plan, 'done');
+  if (network === null || plan.lease.changes.length === 0) return resetReport(plan, 'done');
   try {
     const before = new Map(network.leases.leases.map((lease) => [lease.key, lease]));
-    const fresh = (await session.network(network)).leases.leases;
-    const now = changes.flatMap((change) => {
-      const lease = fresh.find(({ key }) => key === change.key);
-      const isSame = lease !== undefined && lease.publicIP === before.get(change.key)?.publicIP;
-      return isSame ? [{ ...change, expected: lease.revision }] : [];
+    const fresh = await session.network(network);
+    const changes = plan.lease.changes.flatMap((change) => {
+      const lease = fresh.leases.leases.find(({ key }) => key === change.key);
+      const entry = entryAt(fresh, change.key);
+      if (lease === undefined || entry === undefined || lease.publicIP !== before.get(change.key)?.publicIP) return [];
+      const now = { ...change, expected: lease.revision };
+      return [network.api === 'v2' ? expiring(now, entry.value) : now];
     });
-    await uninterrupted(() => execute({ title: `lease of ${plan.node}`, changes: now }, network.store));
-    const left = (await session.network(network)).leases.leases.find((lease) =>
-      now.some(({ key }) => key === lease.key),
+    await uninterrupted(() => execute({ title: `lease of ${plan.node}`, changes }, network.store));
+    const left = await stillLeased(
+      session,
+      network,
+      changes.map(({ key }) => key),
     );
     if (left === undefined) return resetReport(plan, 'done');
-    return resetReport(plan, 'failed', new Error(`${left.key} is there again: somebody wrote it`));
+    return resetReport(plan, 'failed', new Error(`${left} is there again: somebody wrote it`));
   } catch (error) {
     if (error instanceof NetctlError) return resetReport(plan, 'failed', error);
     throw error;
+  }
+}
+
+function entryAt({ snapshot }: NetworkReading, key: string): Entry | undefined {
+  for (const entry of snapshot.entries) if (entry.key === key) return entry;
+  return undefined;
+}
+
+/** etcd v2 looks for what has expired twice a second. */
+const expiryMs = 10_000;
+
+async function stillLeased(
+  session: Session,
+  network: NetworkReading,
+  keys: readonly string[],
+): Promise<string | undefined> {
+  const deadline = performance.now() + (network.api === 'v2' ? expiryMs : 0);
+  for (;;) {
+    const { leases } = (await session.network(network)).leases;
+    const left = keys.find((key) => leases.some((lease) => lease.key === key));
+    if (left === undefined || performance.now() >= deadline) return left;
+    await new Promise((resolve) => setTimeout(resolve, 250));
   }
 }
 

@@ -96,7 +96,14 @@ type Attempt =
 async function attemptOnce(target: SshTarget, context: SshContext, jump: SshConnection | undefined): Promise<Attempt> {
   const name = knownName(target.hostKeyAlias ?? target.hostName, target.hostKeyAlias === undefined ? target.port : 22);
   const known = await readKnownHosts(target.knownHosts);
-  const socket = jump === undefined ? await openSocket(target) : await openThrough(target, jump);
+  const socket = await (jump === undefined ? openSocket(target) : openThrough(target, jump)).catch((error: unknown) => {
+    if (error instanceof NetctlError && error.code === 'host-not-ssh') return error;
+    throw error;
+  });
+  // Reset at once, as sshd does when many log in at the same time.
+  if (socket instanceof NetctlError) {
+    return { kind: 'failed', error: socket, mayRepeat: true, asked: Promise.resolve() };
+  }
   const { Client } = context.ssh2;
   const client = new Client();
 
@@ -330,6 +337,8 @@ function socketError(target: SshTarget, code: string, cause: Error): Unreachable
         ],
         cause,
       });
+    case 'ECONNRESET':
+      return noGreeting(target);
     case 'ECONNREFUSED':
       return new Unreachable({
         code: 'host-refused',

@@ -105,7 +105,7 @@ function warning(code: string, path: string, message: string, suggestion: string
 }
 
 /** The routes that a node should have: to every subnet but its own. */
-export function expectedRoutes(fleet: DirectFleet, name: string): readonly DirectRoute[] {
+function expectedRoutes(fleet: DirectFleet, name: string): readonly DirectRoute[] {
   return fleet.nodes.flatMap(({ node, subnet, address }) =>
     node.name === name || subnet === null || address === null ? [] : [{ subnet, via: address }],
   );

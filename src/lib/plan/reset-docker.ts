@@ -301,7 +301,7 @@ function toldDocker(daemonJson: string | null, command: DockerdCommand): Told {
   return {
     bip: typeof bip === 'string' && bip !== '' ? bip : null,
     mtu: Number(mtu ?? 0) || 1500,
-    ipMasq: String(masq ?? true) !== 'false',
+    ipMasq: masq !== false && masq !== 'false',
   };
 }
 

@@ -3,6 +3,9 @@ import type { Lease } from '../net/lease';
 import type { Problem } from '../net/problem';
 import type { Change } from './change';
 
+type Delete = Extract<Change, { kind: 'delete' }>;
+type Put = Extract<Change, { kind: 'put' }>;
+
 export interface LeaseOwner {
   readonly node: string;
   /** By it flanneld finds its lease; null when the inventory does not tell it. */
@@ -15,7 +18,7 @@ export interface LeaseOwner {
 
 export interface LeaseRelease {
   /** Each guarded by the revision that was read. */
-  readonly changes: readonly Extract<Change, { kind: 'delete' }>[];
+  readonly changes: readonly Delete[];
   readonly problems: readonly Problem[];
 }
 
@@ -68,4 +71,14 @@ export function releaseLease(owner: LeaseOwner, leases: readonly Lease[], others
             },
           ],
   };
+}
+
+/**
+ * The same in etcd v2, where a guarded DELETE is an event `compareAndDelete`. flanneld (v0.8.0 to v0.17.0) knows `delete` and `expire`
+ * only, and takes any other for a lease with an empty value: up to v0.13 it then sees no change of any node any more, later ones
+ * keep the route. So the lease is given a second to live, guarded as well, and etcd lets it expire.
+ */
+export function expiring(change: Delete, value: Uint8Array): Put {
+  const { key, expected, why } = change;
+  return { kind: 'put', key, value, expected, ttlSeconds: 1, why };
 }

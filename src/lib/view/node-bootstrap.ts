@@ -48,8 +48,14 @@ export function nodeReport(plan: NodePlan, state: NodeReport['state'], error?: u
     subnet: subnet === null ? null : `${dotted(subnet.base)}/${subnet.length}`,
     steps: plan.steps.map(stepReport),
     problems: plan.problems,
-    error: error === undefined ? null : error instanceof Error ? error.message : String(error),
+    error: reasonOf(error),
   };
+}
+
+/** What an error says; null when there is none. */
+export function reasonOf(error: unknown): string | null {
+  if (error === undefined) return null;
+  return error instanceof Error ? error.message : 'it cannot be said why: no error was given';
 }
 
 export function stepReport({ title, mind, changes }: NodeStep): StepReport {

@@ -1,7 +1,7 @@
 import type { ResetPlan } from '../plan/reset';
 import type { Screen } from './format';
 import type { ListView } from './list';
-import { type NodeReport, stepReport } from './node-bootstrap';
+import { type NodeReport, reasonOf, stepReport } from './node-bootstrap';
 import { nodeBootstrapListView, renderNodes } from './node-bootstrap-text';
 
 export interface ResetReport extends NodeReport {
@@ -26,7 +26,7 @@ export function resetReport(plan: ResetPlan, state: NodeReport['state'], error?:
     subnet: plan.subnet === null ? null : `${dotted(plan.subnet.base)}/${plan.subnet.length}`,
     steps: plan.steps.map(stepReport),
     problems: plan.problems,
-    error: error === undefined ? null : error instanceof Error ? error.message : String(error),
+    error: reasonOf(error),
     containers: plan.containers,
     leases: plan.lease.changes.map(({ key }) => key),
   };

@@ -2,7 +2,7 @@ import type { DirectPlan, RouteRow, RouteState } from '../plan/direct-routes';
 import { plural } from './count';
 import type { Screen } from './format';
 import type { ListView } from './list';
-import { type NodeReport, stepReport } from './node-bootstrap';
+import { type NodeReport, reasonOf, stepReport } from './node-bootstrap';
 import { nodeBootstrapListView, renderNodes } from './node-bootstrap-text';
 import type { Tone } from './style';
 
@@ -60,7 +60,7 @@ export function routesReport(plan: DirectPlan, state: NodeReport['state'], error
     subnet: plan.subnet === null ? null : `${dotted(plan.subnet.base)}/${plan.subnet.length}`,
     steps: plan.steps.map(stepReport),
     problems: plan.problems,
-    error: error === undefined ? null : error instanceof Error ? error.message : String(error),
+    error: reasonOf(error),
   };
 }
 
