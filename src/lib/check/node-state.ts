@@ -237,7 +237,6 @@ function unitOf({ units }: StateSeen): Unit | undefined {
 
 function serviceOf(seen: StateSeen): Known<ServiceState> {
   const { units, supervisor, flanneld, subnetEnv } = seen;
-  const writtenAt = subnetEnv.known && subnetEnv.value.present ? subnetEnv.value.modifiedAtSeconds : null;
   const unit = unitOf(seen);
   // A hand-made program has names such as flanneld-7-21.
   const program = supervisor.known
@@ -250,7 +249,7 @@ function serviceOf(seen: StateSeen): Known<ServiceState> {
   });
   if (unit?.activeState === 'active') return known(bySystemd(unit));
   const isRunning =
-    program?.state === 'RUNNING' || (program?.state === 'STARTING' && hasWrittenSubnet(flanneld, writtenAt));
+    program?.state === 'RUNNING' || (program?.state === 'STARTING' && hasWrittenSubnet(flanneld, subnetEnv));
   if (program !== undefined && isRunning) {
     return known({ manager: 'supervisord', state: program.state, isActive: true });
   }

@@ -399,8 +399,6 @@ function flannelStep(
   const program = answers.supervisor.known
     ? answers.supervisor.value.programs.find(({ name }) => name === 'flanneld')
     : undefined;
-  const written = answers.texts.known ? answers.texts.value.get(layout.subnetFile) : undefined;
-  const writtenAt = written?.known === true && written.value.present ? written.value.modifiedAtSeconds : null;
   const subnetEnv = stateOf(answers.texts, layout.subnetFile);
   const hasWritten = hasWrittenSubnet(
     answers.flanneld,
@@ -408,7 +406,7 @@ function flannelStep(
   );
   const runs = isSystemd
     ? unit?.activeState === 'active'
-    : program?.state === 'RUNNING' || (program?.state === 'STARTING' && hasWrittenSubnet(answers.flanneld, writtenAt));
+    : program?.state === 'RUNNING' || (program?.state === 'STARTING' && hasWritten);
   const touched = [...pushes, ...changes].filter((change) => change.kind !== 'folder');
   const flanneld = touched.some((change) => !('path' in change && change.path === layout.programs.mkDockerOpts));
   const restarts = flanneld || !runs || subnet.change !== null || isBehind(seen, { files, layout });
