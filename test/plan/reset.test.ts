@@ -10,7 +10,7 @@ import { flannelFiles, flannelFilesWish } from '../../src/lib/plan/flannel-files
 import { sha256Of } from '../../src/lib/plan/host-change';
 import { hostFiles } from '../../src/lib/plan/host-files';
 import { planReset, type ResetPlan, type ResetWish, resetQuestions } from '../../src/lib/plan/reset';
-import { releaseLease } from '../../src/lib/plan/reset-lease';
+import { expiring, releaseLease } from '../../src/lib/plan/reset-lease';
 import { link, route } from '../support/node-seen';
 import { process, SimulatedNode } from '../support/simulated-node';
 
@@ -232,12 +232,10 @@ describe('resetting a node', () => {
     node.put('/opt/flannel-v0.28.9/cert/client-key.pem', 'another key', 0o600);
     node.put('/opt/flannel-v0.28.5/flanneld', 'built by hand', 0o755);
     const found = plan(node);
-    expect(
-      found.problems.map(({ code, path }) => [code, path]).sort(([, a], [, b]) => (String(a) < String(b) ? -1 : 1)),
-    ).toEqual([
-      ['file-left', '/etc/sysctl.d/99-flannel.conf'],
-      ['file-left', '/opt/flannel-v0.28.9/cert/client-key.pem'],
-      ['program-unknown', '/opt/flannel-v0.28.5/flanneld'],
+    expect(found.problems.map(({ code, path }) => `${code} ${path}`).sort()).toEqual([
+      'file-left /etc/sysctl.d/99-flannel.conf',
+      'file-left /opt/flannel-v0.28.9/cert/client-key.pem',
+      'program-unknown /opt/flannel-v0.28.5/flanneld',
     ]);
     node.apply(found.steps);
     expect([...node.things.keys()].filter((path) => path.startsWith('/opt')).sort()).toEqual([
@@ -365,5 +363,13 @@ describe('giving back a lease', () => {
     const behindNat = { ...owner, publicIP: null, addresses: ['10.0.2.15', '10.4.7.21'] };
     expect(releaseLease(behindNat, leases, new Set()).changes).toHaveLength(1);
     expect(releaseLease({ ...behindNat, subnet: null }, leases, new Set()).changes).toEqual([]);
+  });
+});
+
+describe('giving back a lease in etcd v2', () => {
+  it('lets it expire, guarded: flanneld takes the event of a guarded DELETE for a lease without a value', () => {
+    const value = Buffer.from('{"PublicIP":"10.4.7.21"}');
+    const change = { kind: 'delete', key: `${prefix}/subnets/172.7.21.0-24`, expected: '7', why: 'gone' } as const;
+    expect(expiring(change, value)).toEqual({ ...change, kind: 'put', value, ttlSeconds: 1 });
   });
 });
