@@ -6,6 +6,8 @@ import { etcdReach } from '../../src/lib/fact/etcd-reach';
 import { fileContents, fileSums } from '../../src/lib/fact/files';
 import { firewalls } from '../../src/lib/fact/firewalls';
 import { flannelPrograms } from '../../src/lib/fact/flannel-programs';
+import { flannelReleases } from '../../src/lib/fact/flannel-releases';
+import { folderEntries } from '../../src/lib/fact/folder-entries';
 import { forwardingEntries } from '../../src/lib/fact/forwarding-entries';
 import { iptablesPrograms, iptablesRules } from '../../src/lib/fact/iptables';
 import { journal } from '../../src/lib/fact/journal';
@@ -57,6 +59,8 @@ export function allFacts(peers: readonly string[], endpoints: readonly string[])
       'dhcpcd.service',
       'supervisor.service',
     ]),
+    flannelReleases: flannelReleases('/opt/flannel'),
+    folderEntries: folderEntries(['/etc/flannel', '/usr/local/lib/netctl', '/nowhere']),
     flannelPrograms: flannelPrograms(['/opt/flannel/flanneld', '/usr/bin/flanneld', '/usr/local/bin/flanneld']),
     unitFiles: unitFiles('flanneld.service'),
     dockerUnitFiles: unitFiles('docker.service'),

@@ -219,6 +219,26 @@ describe('resetting a node', () => {
     expect(node.text('/etc/docker/daemon.json')).toBe('{\n  "log-driver": "journald",\n  "mtu": 1400\n}\n');
   });
 
+  it('takes the other style back as well: drop-in, options of this and of the last start', () => {
+    const before = new SimulatedNode('10.4.7.21');
+    before.put('/etc/dhcpcd.conf', 'hostname\n');
+    for (const path of ['/etc/docker/daemon.json', '/etc/systemd/system/docker.service.d/zz-netctl-flannel.conf']) {
+      node.things.delete(path);
+    }
+    const inOptions = { ...inventory, docker: { style: 'options-file' } } as const;
+    const facts = dockerFactsOf(node.answers(resetQuestions(node1, wish)), inOptions.docker, {
+      path: '/run/flannel/subnet.env',
+      text: subnetEnv,
+    });
+    const docker = planDocker(facts, { style: 'options-file', after: ['flanneld.service'], follow: true });
+    for (const { path, mode, after } of docker.writes) if (after !== null) node.put(path, after, mode);
+    for (const path of ['/run/docker_opts.env', '/var/lib/netctl/docker_opts.env']) {
+      node.put(path, 'FLANNEL_DOCKER_OPTS=" --bip=172.7.21.1/24 --ip-masq=true --mtu=1450"\n');
+    }
+    node.apply(plan(node, { inventory: inOptions }).steps);
+    expect(node.snapshot()).toEqual(before.snapshot());
+  });
+
   it('knows the keys of daemon.json after a boot at which flanneld failed and left no subnet.env', () => {
     node.things.delete('/run/flannel/subnet.env');
     node.put('/etc/docker/daemon.json', '{\n  "bip": "172.7.21.1/24",\n  "mtu": 1500,\n  "ip-masq": true\n}\n');
