@@ -42,11 +42,18 @@ export function execOverSsh(
   const text = loginShellText(command.argv, marker, command.stdin === undefined ? 'nothing' : 'stdin');
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted();
+    const ending = connection.ending();
+    if (ending !== undefined) {
+      // It ended while this command waited for its turn. A host that hangs is not asked a second time.
+      const died = diedHalfWay(host, command, connection);
+      throw ending.code === 'host-silent' ? died : new NotBegun(died);
+    }
     const output = new CollectedOutput(maxOutputBytes);
     const ended = new AbortController();
     let channel: ClientChannel | undefined;
     let exit: { readonly code: number | null; readonly signal?: string } | undefined;
     let isSettled = false;
+    let isOver = false;
 
     const settle = (end: () => void) => {
       if (isSettled) return;
@@ -59,7 +66,15 @@ export function execOverSsh(
     const giveUp = (error: unknown) => {
       if (isSettled) return;
       settle(() => reject(error));
-      if (channel !== undefined) stopIt(channel);
+      if (connection.ending()?.code === 'host-silent') return;
+      // Though it may not even have begun to be heard of: then as soon as it is.
+      const stopping = opening.then(() =>
+        channel === undefined || isOver
+          ? undefined
+          : stop(connection.client, channel, () => afterMarker(output.stdout, marker)?.pid),
+      );
+      connection.stops.add(stopping);
+      void stopping.then(() => connection.stops.delete(stopping));
     };
     const timer = setTimeout(() => giveUp(tookTooLong(host, command, timeoutMs, exit !== undefined)), timeoutMs);
     const stopListening = [
@@ -72,11 +87,6 @@ export function execOverSsh(
       }),
     ];
 
-    const stopIt = (what: ClientChannel) => {
-      const stopping = stop(connection.client, what, () => afterMarker(output.stdout, marker)?.pid);
-      connection.stops.add(stopping);
-      void stopping.then(() => connection.stops.delete(stopping));
-    };
     const attend = (opened: ClientChannel) => {
       channel = opened;
       for (const [stream, name] of [
@@ -93,6 +103,7 @@ export function execOverSsh(
       // What could not be written is told by the end of the command, or of the connection.
       opened.on('error', () => undefined);
       opened.on('close', () => {
+        isOver = true;
         settle(() => {
           if (exit === undefined) return reject(diedHalfWay(host, command, connection));
           const stdout = afterMarker(output.stdout, marker)?.rest;
@@ -101,11 +112,11 @@ export function execOverSsh(
           resolve({ ...exit, stdout, stderr });
         });
       });
-      if (isSettled) return stopIt(opened);
+      if (isSettled) return;
       // A command without input has /dev/null; ssh2 sends no signal on a channel whose input was ended.
       if (command.stdin !== undefined) feed(opened, command.stdin, ended.signal).catch(giveUp);
     };
-    openChannel(connection, text, ended.signal, attend).catch((error: unknown) => {
+    const opening = openChannel(connection, text, ended.signal, attend).catch((error: unknown) => {
       if (isSettled) return;
       if (isFromBefore(error)) return giveUp(new NotBegun(diedHalfWay(host, command, connection)));
       if (connection.ending() !== undefined || !isRefusal(error)) return giveUp(diedHalfWay(host, command, connection));

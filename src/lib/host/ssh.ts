@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { commandDefaults } from './command-limits';
 import { createConnectLimit } from './connect-limit';
 import { Gate } from './gate';
@@ -25,7 +26,7 @@ export interface Ssh {
   /** Connects at the first command, once, and again when the connection was lost. */
   host(target: SshTarget): Host;
   /**
-   * Resolves when commands that were called off have been stopped on their hosts, within seconds. Worth waiting for before the
+   * Resolves when commands that were called off have been stopped on their hosts, after five seconds at most. Worth waiting for before the
    * process exits: what is not stopped goes on there.
    */
   stopped(): Promise<void>;
@@ -39,6 +40,7 @@ export interface Ssh {
  */
 const commandsAtOnce = 4;
 const silentMs = 10_000;
+const longestStopMs = 5000;
 /** After so long a dead jump host is tried anew; until then all behind it learn at once that it is dead. */
 const rememberFailureMs = 10_000;
 
@@ -93,7 +95,7 @@ export function openSsh(options: SshOptions = {}): Ssh {
       return host;
     },
     async stopped() {
-      await Promise.all(stops);
+      await Promise.race([Promise.all(stops), sleep(longestStopMs, undefined, { ref: false })]);
     },
     close() {
       for (const host of [...hosts]) host.close();
