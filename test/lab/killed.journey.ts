@@ -107,10 +107,11 @@ describe.skipIf(reason !== undefined)('bootstrap that is killed, wherever it was
       `systemctl disable -q --now flanneld; systemctl stop docker docker.socket
       rm -rf /opt/flannel* /etc/docker /run/flannel /etc/default/flanneld /etc/systemd/system/flanneld.service \\
         /etc/systemd/system/docker.service.d /usr/local/lib/netctl /etc/modules-load.d/flannel.conf \\
-        /etc/sysctl.d/99-flannel.conf /var/lib/netctl
+        /etc/sysctl.d/99-flannel.conf /var/lib/netctl /var/lib/docker/network/files/local-kv.db
       sysctl -qw net.ipv4.ip_forward=0
       ip link del docker0; ip route | grep 'via.*dev eth0' | grep ^172 | while read r x; do ip route del $r; done
       systemctl daemon-reload; systemctl reset-failed; systemctl start docker`,
     );
+    expect(await host.must('ip -4 -br addr show docker0'), host.name).toContain('172.17.0.1/16');
   }
 });

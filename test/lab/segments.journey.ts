@@ -43,7 +43,7 @@ describe.skipIf(reason !== undefined)('nodes on two L2 segments', () => {
 
   test('vxlan with DirectRouting routes within a segment and tunnels between them', async () => {
     await netctl.writeInventory(inventory({ type: 'vxlan', options: { DirectRouting: true } }));
-    await netctl.must(['init-network', '--yes']);
+    await netctl.must(['init-network', '--yes', '--force']);
     expect((await netctl.must(['node', 'bootstrap', '--all', '--yes'])).stdout).toContain('3 done');
     const node1 = lab.host('node1');
     expect(await node1.must('ip -4 route show 10.1.2.0/24')).toMatch(/via 10\.4\.7\.22 dev eth0/);

@@ -11,6 +11,7 @@ import type { Problem } from '../net/problem';
 import { readStartScript, readSupervisorPrograms } from '../net/supervisor-program';
 import { isWrittenByNetctl } from '../net/written-by-netctl';
 import { dockerDefaults } from '../plan/docker';
+import { dockerUnitFiles } from '../plan/docker-step';
 import type { PreflightInput } from './preflight-checks';
 import {
   type FleetCheck,
@@ -545,8 +546,7 @@ function* dockerByHand(
   severity: 'info' | 'error',
   suggestion: string | null,
 ): Generator<Problem> {
-  const { dockerUnit } = answers;
-  const files = dockerUnit.known ? dockerUnit.value : [];
+  const files = dockerUnitFiles(answers);
   const isOurs = files.some(({ path }) => path === dockerDefaults.dropIn);
   const path = input.inventory.docker.daemonJson ?? inventoryDefaults.docker.daemonJson;
   const text = fileText(answers, path);

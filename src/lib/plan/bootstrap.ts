@@ -16,7 +16,7 @@ import { formatSubnetEnv, parseSubnetEnv } from '../net/subnet-env';
 import { supervisorProgramFile } from '../net/supervisor-program';
 import { type AssignedSubnet, assignSubnets } from './assign-subnets';
 import { type DockerFacts, type DockerPlan, dockerFiles, followUnit, planDocker } from './docker';
-import { dockerEnvironmentFiles, dockerFactsOf, dockerStep } from './docker-step';
+import { dockerEnvironmentFiles, dockerFactsOf, dockerStep, unreadDropIn } from './docker-step';
 import { type FlannelFiles, flannelFiles, flannelFilesWish, flannelLayout, type NodeFamily } from './flannel-files';
 import { fileChanges, type HostChange, type NodeStep, seenSum, seenText } from './host-change';
 import { type HostFiles, hostFilePaths, hostFiles } from './host-files';
@@ -249,7 +249,7 @@ function unfinishedUnits(
   const watcher = answers.units.value.get(followUnit);
   const isWatching = watcher?.unitFileState === 'enabled' && watcher.activeState === 'active';
   return {
-    reload: reload || service?.needsReload === true || watcher?.needsReload === true,
+    reload: reload || service?.needsReload === true || watcher?.needsReload === true || unreadDropIn(answers) !== null,
     enable: follow && !isWatching ? [followUnit] : enable,
   };
 }

@@ -41,6 +41,23 @@ export const dockerEnvironmentFiles = [
   dockerDefaults.optionsFile,
 ] as const;
 
+/**
+ * docker.service as systemd would read it now: with our drop-in, also when systemd has not read it yet. systemd itself then says that
+ * nothing needs a reload, as long as it does not look into the new folder (seen with 252).
+ */
+export function dockerUnitFiles(answers: Pick<DockerAnswers, 'texts' | 'dockerUnit'>): readonly UnitFile[] {
+  const files = answers.dockerUnit.known ? answers.dockerUnit.value : [];
+  const text = unreadDropIn(answers);
+  return text === null ? files : [...files, { path: dockerDefaults.dropIn, text }];
+}
+
+/** Our drop-in as it lies there while systemd does not know it; null when it does, or when there is none. */
+export function unreadDropIn({ texts, dockerUnit }: Pick<DockerAnswers, 'texts' | 'dockerUnit'>): string | null {
+  if (dockerUnit.known && dockerUnit.value.some(({ path }) => path === dockerDefaults.dropIn)) return null;
+  const found = seenText(texts, dockerDefaults.dropIn);
+  return found?.kind === 'file' ? found.text : null;
+}
+
 /** The node's Docker as its planner wants it. @param subnetEnv as it is, or as it will be when flanneld has started */
 export function dockerFactsOf(
   answers: DockerAnswers,
@@ -59,7 +76,7 @@ export function dockerFactsOf(
   return {
     daemonJson: file(docker.daemonJson ?? inventoryDefaults.docker.daemonJson),
     unit: {
-      files: answers.dockerUnit.known ? answers.dockerUnit.value : [],
+      files: dockerUnitFiles(answers),
       environmentFiles: dockerEnvironmentFiles.map((path) => ({ path, text: file(path).text })),
     },
     cmdline: dockerd?.words ?? null,
