@@ -221,6 +221,11 @@ describe('processes', () => {
     expect(knownValue(processesNamed('x').parse(printed(text))).map(({ pid }) => pid)).toEqual([3]);
   });
 
+  it('are not those that are ending: a zombie has no words left', () => {
+    const text = 'P 1 0 9 1\nP 2 0 1 1\nW/opt/flanneld\n.\n';
+    expect(knownValue(processesNamed('x').parse(printed(text))).map(({ pid }) => pid)).toEqual([2]);
+  });
+
   it('are unknown when the list was cut off', () => {
     expect(processesNamed('x').parse(printed('P 1 0 1 1\n')).known).toBe(false);
   });

@@ -15,8 +15,9 @@ export interface LookAgainOptions {
 /** flanneld hears of a new lease within a second or so and then makes routes; host-gw mends lost ones every 10 s. */
 const defaultSeconds = 15;
 const pauseMs = 500;
-/** A peer that is really away never answers: for it alone nobody waits so long. */
-const pingSeconds = 5;
+/** A peer that is really away never answers, and a flanneld that is dead stays so: for these alone nobody waits so long. */
+const shortSeconds = 5;
+const shortSettling: ReadonlySet<string> = new Set(['peer-not-reached', 'flanneld-not-running']);
 
 /** What comes by itself a moment after flanneld has started. */
 const settling: ReadonlySet<string> = new Set([
@@ -49,7 +50,7 @@ export async function lookAgain(
     const seconds = (performance.now() - began) / 1000;
     left = left.filter(({ name }) => {
       const look = looks.get(name);
-      return look?.isReachable === true && isSettling(look.state, seconds < pingSeconds);
+      return look?.isReachable === true && isSettling(look.state, seconds < shortSeconds);
     });
     if (left.length === 0 || seconds >= (options.seconds ?? defaultSeconds)) break;
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
@@ -57,6 +58,6 @@ export async function lookAgain(
   return nodes.flatMap(({ name }) => looks.get(name) ?? []);
 }
 
-function isSettling({ problems }: NodeState, withPings: boolean): boolean {
-  return problems.some(({ code }) => settling.has(code) || (withPings && code === 'peer-not-reached'));
+function isSettling({ problems }: NodeState, isEarly: boolean): boolean {
+  return problems.some(({ code }) => settling.has(code) || (isEarly && shortSettling.has(code)));
 }

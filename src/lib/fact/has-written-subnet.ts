@@ -2,7 +2,7 @@ import type { Known } from './fact';
 import type { Process } from './processes';
 
 /**
- * Has the flanneld that runs got as far as its subnet? supervisord calls it STARTING for `startsecs`, half a minute, also when it
+ * Has the flanneld that runs got as far as its subnet? supervisord calls it STARTING for `startsecs` also when it
  * ends again and again; it writes subnet.env anew each time it got one.
  * @param subnetEnv the file of that name, by the same clock
  */

@@ -90,7 +90,8 @@ export function processesNamed(name: string, variables: readonly string[] = []):
             last.environment?.set(line.slice(1, equals), line.slice(equals + 1).replaceAll('\u0001', '\n'));
         }
       }
-      return known(found.filter(({ words }) => !words.slice(1).some((word) => asksOnly.has(word))));
+      // One without words is ending: a zombie, such as the `--version` of our own survey, would pass for a daemon just started.
+      return known(found.filter(({ words }) => words.length > 0 && !words.slice(1).some((word) => asksOnly.has(word))));
     },
   };
 }

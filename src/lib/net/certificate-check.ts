@@ -526,7 +526,8 @@ function factsOf(certificate: X509Certificate, now: Date): CertificateFacts {
   return {
     subject: (certificate.subject ?? '').replaceAll('\n', ', '),
     issuer: (certificate.issuer ?? '').replaceAll('\n', ', '),
-    names: certificate.subjectAltName === undefined ? [] : certificate.subjectAltName.split(', '),
+    // Node says null, against its own types, for a name that it cannot read.
+    names: (certificate.subjectAltName ?? '').split(', ').filter((name) => name !== ''),
     serial: certificate.serialNumber,
     notBefore: Number.isNaN(from) ? null : iso(from),
     notAfter: Number.isNaN(to) ? null : iso(to),

@@ -43,7 +43,8 @@ export interface SupervisorProgramOptions {
 /**
  * The program file of flanneld. Kept from the published set-up: the restart, the log and the signals to the whole group.
  * Mended: `stopsignal` was QUIT, on which a Go program prints its goroutines and ends with 2 instead of cleaning up;
- * `startretries` was 3 within 30 s, after which supervisord leaves the node dead; `exitcodes` means nothing beside `autorestart=true`.
+ * `startretries` was 3, after which supervisord leaves the node dead; `startsecs` was 30, half a minute in which nobody can tell a flanneld
+ * that runs from one that ends again and again; `exitcodes` means nothing beside `autorestart=true`.
  */
 export function supervisorProgram(options: SupervisorProgramOptions): string {
   for (const path of [options.script, options.directory, options.logFile]) {
@@ -59,7 +60,7 @@ export function supervisorProgram(options: SupervisorProgramOptions): string {
     'autostart=true',
     '; flanneld ends with 0 when its lease is revoked and with 1 when it lost the race for a subnet: it must come back from both.',
     'autorestart=true',
-    'startsecs=5',
+    'startsecs=1',
     '; Never give up. supervisord waits one second longer after each failed start.',
     'startretries=1000000',
     'stopsignal=TERM',

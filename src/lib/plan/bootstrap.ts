@@ -499,9 +499,15 @@ function stateOf<T extends FileState>(
   return fact?.known === true && fact.value.present ? fact.value : undefined;
 }
 
-/** `hasWrittenSubnet` asked on the node: the line is there, and the file is as young as the process that supervisord runs (proc_pid_stat(5)). */
+/**
+ * `hasWrittenSubnet` asked on the node: the line is there, and the file is as young as the process that supervisord runs (proc_pid_stat(5)).
+ * Until supervisord calls it RUNNING it may be one that ends at once.
+ */
 const freshSubnetScript = `grep -qE -e "$1" "$2" || exit 1
-p=$(supervisorctl pid flanneld) && s=$(cat "/proc/$p/stat") || { supervisorctl status flanneld; exit 1; }
+l=$(supervisorctl status flanneld)
+case $l in *' RUNNING '*' pid '*,*) ;; *) echo "$l"; exit 1 ;; esac
+p=\${l##* pid }
+s=$(cat "/proc/\${p%%,*}/stat") || exit 1
 m=$(stat -L -c %Y "$2"); b=$(sed -n 's/^btime //p' /proc/stat)
 set -- \${s##*) }
 [ "$m" -ge $((b + \${20} / 100 - 1)) ]`;
