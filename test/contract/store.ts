@@ -199,6 +199,41 @@ export function storeContract(subject: Subject): void {
     });
   });
 
+  describe('a fence', () => {
+    it('lets writes through as long as its key is the one that was made then, however often it is renewed', async () => {
+      const p = newPrefix();
+      const fenced = await subject.open(direct);
+      opened.push(fenced);
+      const made = await put(`${p}/lock`, 'mine');
+      fenced.fence({ key: made.key, createdRevision: made.createdRevision });
+      const first = await fenced.put({ key: `${p}/a`, value: text('1') }, 'absent');
+      const renewed = await fenced.put({ key: made.key, value: text('mine'), ttlSeconds: 100 }, made.revision);
+      const second = await fenced.put({ key: `${p}/a`, value: text('2'), ttlSeconds: 100 }, first.revision);
+      // A write that is refused for itself is not blamed on the fence.
+      await expect(fenced.put({ key: `${p}/a`, value: text('3') }, first.revision)).rejects.toMatchObject({
+        code: 'etcd-conflict',
+      });
+
+      await store.delete(made.key, renewed.revision);
+      const lost = { code: 'lock-lost', exit: 6 };
+      const count = (await store.leases()).length;
+      await expect(fenced.put({ key: `${p}/b`, value: text('1') }, 'absent')).rejects.toMatchObject(lost);
+      await expect(fenced.put({ key: `${p}/b`, value: text('1'), ttlSeconds: 100 }, 'absent')).rejects.toMatchObject(
+        lost,
+      );
+      await expect(fenced.delete(`${p}/a`, second.revision)).rejects.toMatchObject(lost);
+      await put(made.key, 'theirs');
+      await expect(fenced.delete(`${p}/a`, second.revision)).rejects.toMatchObject(lost);
+      expect((await store.get(`${p}/b`)).entry).toBeUndefined();
+      expect((await store.get(`${p}/a`)).entry).toEqual({ ...second, ...ttlOf(await store.get(`${p}/a`)) });
+      expect((await store.leases()).length).toBe(count);
+
+      fenced.fence(undefined);
+      await fenced.delete(`${p}/a`, second.revision);
+      expect((await store.get(`${p}/a`)).entry).toBeUndefined();
+    });
+  });
+
   describe('a time to live', () => {
     it('is given, kept and taken away', async () => {
       const p = newPrefix();
@@ -254,6 +289,18 @@ export function storeContract(subject: Subject): void {
         Conflict,
       );
       expect((await store.leases()).length).toBe(before.length);
+    });
+
+    it('of which nothing hangs any more is ended on request, and one that is gone is no error', async () => {
+      const p = newPrefix();
+      const before = await store.put({ key: `${p}/a`, value: text('y'), ttlSeconds: 3000 }, 'absent');
+      const after = await store.put({ key: `${p}/a`, value: text('y'), ttlSeconds: 3000 }, before.revision);
+      const id = before.leaseId ?? '';
+      expect((await store.leases()).some((lease) => lease.id === id)).toBe(subject.leases);
+      await store.revoke(id);
+      await store.revoke(id);
+      expect((await store.leases()).some((lease) => lease.id === id)).toBe(false);
+      expect((await store.get(`${p}/a`)).entry?.revision).toBe(after.revision);
     });
 
     it('shows in the list of leases with its keys', async () => {
@@ -488,6 +535,11 @@ export function storeContract(subject: Subject): void {
     expect(code).toBe(0);
     expect(Number(/ended (\d+)/.exec(stdout)?.[1])).toBeLessThan(8000);
   });
+}
+
+/** v2 tells with an entry what counts down meanwhile. */
+function ttlOf({ entry }: { readonly entry: Entry | undefined }): { readonly ttlSeconds?: number } {
+  return entry?.ttlSeconds === undefined ? {} : { ttlSeconds: entry.ttlSeconds };
 }
 
 /** So many events of a watch, which is then ended. A reset in between is an error. */

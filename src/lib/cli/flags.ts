@@ -21,6 +21,14 @@ export function ownFlags<F extends Interfaces.FlagInput>(command: string, flags:
   return withVariables(flags, (flag) => variableName(command, flag));
 }
 
+/** For a command that changes the network in etcd under the lock of one operator. */
+export const lockFlags = (command: string) =>
+  ownFlags(command, {
+    'break-lock': Flags.boolean({
+      summary: 'Take the lock from another operator, whose run then changes nothing more.',
+    }),
+  });
+
 /** Flags with one meaning everywhere; each can be set by `NETCTL_<FLAG>`. Call it afresh per command: oclif keeps state in them. */
 function sharedFlags<F extends Interfaces.FlagInput>(flags: F): F {
   return withVariables(flags, (flag) => variableName(flag));

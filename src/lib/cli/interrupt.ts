@@ -5,6 +5,11 @@ type Cut = keyof typeof endings;
 
 let held = 0;
 let waiting: Cut | undefined;
+let isEnding = false;
+/** What is still to be done before the process ends. */
+const farewells = new Set<() => Promise<void>>();
+/** etcd may not answer any more; nobody waits longer than this for a process that was told to end. */
+const longestFarewellMs = 3000;
 const stopping = new AbortController();
 
 /** Aborted by the first Ctrl-C while a change is on its way: what has many changes to make begins no further one. */
@@ -15,23 +20,56 @@ export const beginNoMore: AbortSignal = stopping.signal;
  * a write that is on its way to etcd or to a node gets its answer. A second Ctrl-C ends it at once.
  */
 export async function uninterrupted<T>(work: () => Promise<T>): Promise<T> {
+  if (isEnding) return never();
   held += 1;
   try {
     return await work();
   } finally {
     held -= 1;
-    if (held === 0 && waiting !== undefined) process.exit(endings[waiting]);
+    if (held === 0 && waiting !== undefined) await end(waiting);
   }
 }
 
+/**
+ * Runs a piece of work, and then, whether it ends well, badly, or by Ctrl-C, the farewell: something was taken that is to be given back.
+ * @param farewell may be called more than once
+ */
+export async function withFarewell<T>(farewell: () => Promise<void>, work: () => Promise<T>): Promise<T> {
+  farewells.add(farewell);
+  try {
+    return await work();
+  } finally {
+    await farewell();
+    // What came of the work is of no interest to a process that is about to end by a signal.
+    if (isEnding) await never();
+    farewells.delete(farewell);
+  }
+}
+
+function never(): Promise<never> {
+  return new Promise(() => {});
+}
+
+async function end(cut: Cut): Promise<never> {
+  isEnding = true;
+  if (farewells.size > 0) {
+    const timer = new Promise((resolve) => setTimeout(resolve, longestFarewellMs));
+    await Promise.race([Promise.allSettled(Array.from(farewells, (farewell) => farewell())), timer]);
+  }
+  return process.exit(endings[cut]);
+}
+
 function cutOff(cut: Cut): void {
-  if (held > 0 && (waiting === undefined || cut === 'reader gone')) {
+  // A second Ctrl-C ends the farewell as well; a reader that went away comes up with every line that is said.
+  if (isEnding && cut === 'reader gone') return;
+  if (!isEnding && held > 0 && (waiting === undefined || cut === 'reader gone')) {
     waiting ??= cut;
     stopping.abort();
     if (cut !== 'reader gone') process.stderr.write('netctl: a change is on its way; once more ends it now\n');
     return;
   }
-  process.exit(endings[cut]);
+  if (isEnding) process.exit(endings[cut]);
+  void end(cut);
 }
 
 /** Called once, by the process's entry: a signal or a reader that went away ends the run quietly. */

@@ -1,4 +1,3 @@
-import { hostname, userInfo } from 'node:os';
 import { converge } from '../engine/converge';
 import { Refused } from '../errors';
 import { historyPrefix } from '../net/own-keys';
@@ -8,6 +7,7 @@ import { networkChangeDocument, networkChangeView } from '../view/network-change
 import type { NetctlCommand, OutputChoice } from './command';
 import { uninterrupted } from './interrupt';
 import type { NetworkStore, Session } from './session';
+import { whoAmI } from './who-am-i';
 
 export interface SetNetworkOptions extends OutputChoice {
   readonly 'dry-run': boolean;
@@ -24,15 +24,6 @@ export interface SetNetworkWish {
   readonly command: string;
   /** May a change that keeps every lease go without `--force`? */
   readonly harmlessNeedsNoForce: boolean;
-}
-
-/** Who is at the keyboard, for the record. Containers may run with a uid that has no name. */
-function whoAmI(): string {
-  try {
-    return `${userInfo().username}@${hostname()}`;
-  } catch {
-    return `uid ${process.getuid?.() ?? '?'}@${hostname()}`;
-  }
 }
 
 /**

@@ -358,6 +358,19 @@ export const etcdTopics: readonly Topic[] = [
     mend: ['Look at what is there now, then run the command again.'],
   },
   {
+    code: 'lock-lost',
+    title: 'This run no longer holds the lock of the network',
+    exit: conflict,
+    meaning:
+      'Commands that change a network write only as long as they hold its lock. Another run has it now, or nobody has, so this write was not made and none after it was begun. In etcd v3 lock and write are one transaction; in v2 the lock is looked at just before.',
+    causes: [
+      'Somebody took the lock with --break-lock.',
+      'The machine slept, or etcd could not be reached for longer than the lock lives, which is a minute.',
+    ],
+    mend: ['Find out what the other one did or does, then run the command again: it goes on from what is there.'],
+    see: ['locked'],
+  },
+  {
     code: 'etcd-not-written',
     title: 'A change got no answer and was not made',
     exit: failed,

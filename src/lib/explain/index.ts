@@ -10,6 +10,7 @@ import { flannelTopics } from './flannel';
 import { hostTopics } from './host';
 import { inventoryTopics } from './inventory';
 import { leaseTopics } from './lease';
+import { lockTopics } from './lock';
 import { nodeTopics } from './node';
 import { preflightTopics } from './preflight';
 import { resetTopics } from './reset';
@@ -26,6 +27,7 @@ export const areas: readonly { readonly title: string; readonly topics: readonly
   { title: 'The network config', topics: configTopics },
   { title: 'etcd', topics: etcdTopics },
   { title: 'Leases and subnets', topics: leaseTopics },
+  { title: 'The lock', topics: lockTopics },
   { title: 'Before a bootstrap', topics: preflightTopics },
   { title: 'Nodes', topics: bootstrapTopics },
   { title: 'Taking a node out', topics: resetTopics },

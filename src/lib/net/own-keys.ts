@@ -19,6 +19,11 @@ export function ownPrefix(prefix: string): string {
   return `${cleanPrefix(prefix)}${marker}/`;
 }
 
+/** The lock of the operator who is changing the network. */
+export function lockKey(prefix: string): string {
+  return `${ownPrefix(prefix)}lock`;
+}
+
 /** Former values of the network config; ends in a slash. */
 export function historyPrefix(prefix: string): string {
   return `${ownPrefix(prefix)}history/`;

@@ -355,6 +355,17 @@ export function conflict(
   });
 }
 
+/** The lock under which a change was to be made is not the one that we took. */
+export function lockLost(endpoint: string, key: string): Conflict {
+  return new Conflict({
+    code: 'lock-lost',
+    message: `etcd ${endpoint}: ${JSON.stringify(key)} was not changed, because this run no longer holds the lock: it ran out, or somebody broke it`,
+    next: [
+      'Nothing further was begun. See what the other one did, then run the command again: it goes on from what is there.',
+    ],
+  });
+}
+
 /** The answer to a write was lost and the key could not be read again. */
 export function outcomeUnknown(key: string, lost: EndpointFailure, cause: unknown): ChangeFailed {
   return new ChangeFailed({

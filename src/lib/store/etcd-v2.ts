@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { InvalidInput } from '../errors';
 import { endpointsOf, tlsMaterial } from './endpoint';
-import { conflict, type Doing, EndpointFailure, etcdError, isFinal, NotSent } from './etcd-errors';
+import { conflict, type Doing, EndpointFailure, etcdError, isFinal, lockLost, NotSent } from './etcd-errors';
 import { type Answer, isRecord, MemberV2, type Request } from './etcd-v2-member';
 import { filesUnder, type Node, nodeOf } from './etcd-v2-node';
 import { watchV2 } from './etcd-v2-watch';
@@ -12,6 +12,7 @@ import type {
   Entry,
   EtcdLease,
   Expected,
+  Fence,
   PrefixLooker,
   PrefixUse,
   Revision,
@@ -51,6 +52,7 @@ class EtcdV2 implements Store, PrefixLooker {
   private readonly options: StoreOptions;
   private readonly members: readonly MemberV2[];
   private preferred: MemberV2 | undefined;
+  private held: Fence | undefined;
 
   constructor(options: StoreOptions) {
     this.options = options;
@@ -109,6 +111,7 @@ class EtcdV2 implements Store, PrefixLooker {
 
   async put(write: Write, expected: Expected): Promise<Entry> {
     const value = textOf(write);
+    await this.stillHeld(write.key);
     const ttl = await this.ttlFor(write, expected);
     const form = new URLSearchParams({ value, ...(ttl === undefined ? {} : { ttl: String(ttl) }) }).toString();
     const path = `${pathOf(write.key)}?${guardOf(expected)}`;
@@ -124,6 +127,7 @@ class EtcdV2 implements Store, PrefixLooker {
 
   async delete(key: string, expected: Revision): Promise<void> {
     const path = `${pathOf(key)}?${guardOf(expected)}`;
+    await this.stillHeld(key);
     const outcome = await this.change(this.doing('delete', key), { method: 'DELETE', path });
     if (!('lost' in outcome)) {
       if (outcome.answer.status < 300) return;
@@ -131,6 +135,12 @@ class EtcdV2 implements Store, PrefixLooker {
     }
     await settleDelete(this, this.lost(key, expected, outcome.lost));
   }
+
+  fence(fence: Fence | undefined): void {
+    this.held = fence;
+  }
+
+  async revoke(): Promise<void> {}
 
   watch(prefix: string, options: WatchOptions): AsyncIterable<WatchBatch> {
     const wanted = cleanKey(prefix);
@@ -186,6 +196,14 @@ class EtcdV2 implements Store, PrefixLooker {
     const { entry } = await this.get(write.key);
     if (entry?.revision !== expected) throw conflict(this.anyUrl(), write.key, expected, entry?.revision);
     return entry.ttlSeconds === undefined ? undefined : Math.max(1, entry.ttlSeconds);
+  }
+
+  /** @throws Conflict `lock-lost` */
+  private async stillHeld(key: string): Promise<void> {
+    const { held } = this;
+    if (held === undefined) return;
+    const { entry } = await this.get(held.key);
+    if (entry?.createdRevision !== held.createdRevision) throw lockLost(this.anyUrl(), key);
   }
 
   private lost(key: string, expected: Expected, failure: EndpointFailure): LostAnswer {

@@ -5,8 +5,18 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { ITxnResponse } from 'etcd3';
+import type { Conflict } from '../errors';
 import { endpointsOf, tlsMaterial } from './endpoint';
-import { conflict, type Doing, EndpointFailure, etcdError, isFinal, notWritten, outcomeUnknown } from './etcd-errors';
+import {
+  conflict,
+  type Doing,
+  EndpointFailure,
+  etcdError,
+  isFinal,
+  lockLost,
+  notWritten,
+  outcomeUnknown,
+} from './etcd-errors';
 import { type Asking, Member, TokenRefused } from './etcd-v3-member';
 import { entryOf, hexOf, leaseNumber } from './etcd-v3-message';
 import type { RangeQuestion } from './etcd-v3-range';
@@ -20,6 +30,7 @@ import type {
   Entry,
   EtcdLease,
   Expected,
+  Fence,
   PrefixLooker,
   PrefixUse,
   Revision,
@@ -63,6 +74,7 @@ class EtcdV3 implements Store, PrefixLooker {
   /** The member that answered last is asked first. */
   private preferred: Member | undefined;
   private login: Promise<string | undefined> | undefined;
+  private held: Fence | undefined;
 
   constructor(options: StoreOptions) {
     this.options = options;
@@ -129,6 +141,7 @@ class EtcdV3 implements Store, PrefixLooker {
 
   async put(write: Write, expected: Expected): Promise<Entry> {
     const guard = guardOf(write.key, expected);
+    const { held } = this;
     const key = keyBytes(write.key);
     const doing = this.doing('write', write.key);
     const leaseId = typeof write.ttlSeconds === 'number' ? await this.grant(write.ttlSeconds, doing) : undefined;
@@ -142,9 +155,9 @@ class EtcdV3 implements Store, PrefixLooker {
     let reply: { readonly member: Member; readonly answer: ITxnResponse };
     try {
       reply = await this.change(doing, {
-        compare: [guard],
+        compare: [guard, ...fenceGuard(held)],
         success: [{ request_put: request }, { request_range: { key } }],
-        failure: [{ request_range: { key } }],
+        failure: [{ request_range: { key } }, ...fenceQuestion(held)],
       });
     } catch (error) {
       if (error instanceof NoAnswer) {
@@ -152,7 +165,7 @@ class EtcdV3 implements Store, PrefixLooker {
         // attach to it and be deleted by the revocation, value and all. It runs out by itself, empty.
         return settlePut(this, this.lost(write.key, expected, error.failure), (now) => isMadeBy(write, leaseId, now));
       }
-      if (leaseId !== undefined) await this.revoke(leaseId);
+      if (leaseId !== undefined) await this.tidy(leaseId);
       throw error;
     }
     const { member, answer } = reply;
@@ -161,23 +174,47 @@ class EtcdV3 implements Store, PrefixLooker {
       if (written === undefined) throw new Error('etcd did not give back what it wrote');
       return entryOf(written);
     }
-    if (leaseId !== undefined) await this.revoke(leaseId);
-    throw conflict(member.endpoint.url, write.key, expected, revisionIn(answer));
+    if (leaseId !== undefined) await this.tidy(leaseId);
+    throw refusedChange(member.endpoint.url, write.key, expected, held, answer);
   }
 
   async delete(key: string, expected: Revision): Promise<void> {
     const guard = guardOf(key, expected);
+    const { held } = this;
     try {
       const bytes = keyBytes(key);
       const { member, answer } = await this.change(this.doing('delete', key), {
-        compare: [guard],
+        compare: [guard, ...fenceGuard(held)],
         success: [{ request_delete_range: { key: bytes } }],
-        failure: [{ request_range: { key: bytes } }],
+        failure: [{ request_range: { key: bytes } }, ...fenceQuestion(held)],
       });
-      if (!answer.succeeded) throw conflict(member.endpoint.url, key, expected, revisionIn(answer));
+      if (!answer.succeeded) throw refusedChange(member.endpoint.url, key, expected, held, answer);
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error;
       await settleDelete(this, this.lost(key, expected, error.failure));
+    }
+  }
+
+  fence(fence: Fence | undefined): void {
+    this.held = fence;
+  }
+
+  async revoke(leaseId: string): Promise<void> {
+    const doing = this.doing('delete', `lease ${leaseId}`);
+    try {
+      await this.once(doing, async (member, asking) => {
+        try {
+          await member.ask(asking, (rpc) => rpc.lease.leaseRevoke({ ID: leaseNumber(leaseId) }));
+        } catch (error) {
+          if (!(error instanceof EndpointFailure && /lease not found/.test(error.reason))) throw error;
+        }
+      });
+    } catch (error) {
+      if (!(error instanceof NoAnswer)) throw error;
+      const found = await this.timeToLive(leaseId, false).catch((cause: unknown) => {
+        throw outcomeUnknown(doing.key, error.failure, cause);
+      });
+      if (found !== undefined) throw notWritten(doing.key, error.failure);
     }
   }
 
@@ -273,13 +310,9 @@ class EtcdV3 implements Store, PrefixLooker {
     }
   }
 
-  /** Only for a lease on which nothing can hang: a revoked lease takes its keys with it. */
-  private async revoke(id: string): Promise<void> {
-    const doing = this.doing('write', `lease ${id}`);
-    // It runs out by itself when this fails.
-    await this.once(doing, (member, asking) =>
-      member.ask(asking, (rpc) => rpc.lease.leaseRevoke({ ID: leaseNumber(id) })),
-    ).catch(() => undefined);
+  /** For a lease that we have granted and not used. It runs out by itself when this fails. */
+  private async tidy(id: string): Promise<void> {
+    await this.revoke(id).catch(() => undefined);
   }
 
   private lost(key: string, expected: Expected, failure: EndpointFailure): LostAnswer {
@@ -441,6 +474,29 @@ function guardOf(key: string, expected: Expected) {
   // Revision 0 would mean "no such key" to etcd and turn a guard inside out.
   if (!/^[1-9]\d{0,18}$/.test(expected)) throw new Error(`not a revision: ${JSON.stringify(expected)}`);
   return { ...guarded, target: 'Mod', mod_revision: expected } as const;
+}
+
+function fenceGuard(fence: Fence | undefined) {
+  if (fence === undefined) return [];
+  const { key, createdRevision } = fence;
+  return [{ key: keyBytes(key), result: 'Equal', target: 'Create', create_revision: createdRevision } as const];
+}
+
+function fenceQuestion(fence: Fence | undefined) {
+  return fence === undefined ? [] : [{ request_range: { key: keyBytes(fence.key) } }];
+}
+
+/** Which of the two guards did not hold. */
+function refusedChange(
+  endpoint: string,
+  key: string,
+  expected: Expected,
+  fence: Fence | undefined,
+  answer: ITxnResponse,
+): Conflict {
+  const made = answer.responses[1]?.response_range.kvs[0]?.create_revision;
+  if (fence !== undefined && made !== fence.createdRevision) return lockLost(endpoint, key);
+  return conflict(endpoint, key, expected, revisionIn(answer));
 }
 
 function revisionIn(answer: ITxnResponse): Revision | undefined {

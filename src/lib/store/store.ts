@@ -56,6 +56,12 @@ export interface Write {
 // oxlint-disable-next-line typescript/no-redundant-type-constituents -- the word is there for the reader
 export type Expected = Revision | 'absent';
 
+/** A key that must still be the one that was made at this revision, or nothing is written: the lock of an operator. */
+export interface Fence {
+  readonly key: string;
+  readonly createdRevision: Revision;
+}
+
 export type WatchEvent =
   | { readonly type: 'put'; readonly entry: Entry }
   | { readonly type: 'delete'; readonly key: string; readonly revision: Revision };
@@ -115,6 +121,16 @@ export interface Store {
    */
   put(write: Write, expected: Expected): Promise<Entry>;
   delete(key: string, expected: Revision): Promise<void>;
+  /**
+   * From now on every `put` and `delete` through this store also demands that the key of the fence is the one that was made
+   * then; else they are a `Conflict` `lock-lost`. Part of the same transaction on v3; v2 has none and asks just before.
+   */
+  fence(fence: Fence | undefined): void;
+  /**
+   * Ends an etcd lease (v3), and with it every key that still hangs on it: only for one on which nothing may hang any more.
+   * One that is gone already is no error. Nothing to do on v2.
+   */
+  revoke(leaseId: string): Promise<void>;
   /**
    * Changes after `from`. Reconnects by itself, fails over, survives compaction; ends when `signal` aborts.
    * @throws Unreachable when it cannot be begun, or when the user loses the right to look

@@ -1,0 +1,168 @@
+import { Conflict, NetctlError } from '../errors';
+import { formatOperatorLock, type OperatorLock, parseOperatorLock } from '../net/operator-lock';
+import { lockKey } from '../net/own-keys';
+import type { Entry, Store } from '../store/store';
+
+/** A lock that somebody else holds, as it was found. */
+export interface OtherLock {
+  readonly key: string;
+  /** Undefined when the value is not netctl's: somebody unknown. */
+  readonly holder: OperatorLock | undefined;
+  /** Seconds until it runs out unless it is renewed; null when it does not. */
+  readonly ttlSeconds: number | null;
+}
+
+export interface TakeLock {
+  /** Take it from whoever has it. */
+  readonly breakLock: boolean;
+  /** So long it lives when nobody renews it any more; it is renewed at a third of that. */
+  readonly ttlSeconds: number;
+  /** Told before a lock is broken. */
+  readonly breaking: (other: OtherLock) => void;
+  /** Told once, when the lock turns out to be no longer ours. */
+  readonly lost: () => void;
+}
+
+export interface HeldLock {
+  /** Aborted when the lock is no longer ours: no further change is to be begun. */
+  readonly lost: AbortSignal;
+  /** Gives it back. False when that could not be done: then it runs out by itself. */
+  release(): Promise<boolean>;
+}
+
+const mostTries = 5;
+
+/**
+ * Takes the lock of the network at `prefix`, keeps it up until it is released, and lets the store write only as long as
+ * it is ours. It is told apart by the revision at which it was made, which renewing does not change.
+ * @throws Conflict `locked` when somebody else has it
+ */
+export async function takeOperatorLock(
+  store: Store,
+  prefix: string,
+  mine: OperatorLock,
+  options: TakeLock,
+): Promise<HeldLock> {
+  const key = lockKey(prefix);
+  const value = formatOperatorLock(mine);
+  for (let tries = 1; ; tries++) {
+    const { entry: there } = await store.get(key);
+    try {
+      if (there !== undefined) {
+        const other = await describe(store, there);
+        if (!options.breakLock) throw locked(prefix, other);
+        options.breaking(other);
+        // Deleted and made anew: the holder knows its lock by the revision at which it was made.
+        await store.delete(key, there.revision);
+      }
+      const entry = await store.put({ key, value, ttlSeconds: options.ttlSeconds }, 'absent');
+      return new Held(store, entry, options);
+    } catch (error) {
+      // Renewed, given back or taken since it was read.
+      if (!(error instanceof Conflict) || error.code !== 'etcd-conflict' || tries === mostTries) throw error;
+    }
+  }
+}
+
+class Held implements HeldLock {
+  private readonly store: Store;
+  private readonly options: TakeLock;
+  private readonly made: Entry;
+  private readonly ended = new AbortController();
+  private timer: NodeJS.Timeout | undefined;
+  private renewal: Promise<void> = Promise.resolve();
+  private isReleased = false;
+
+  constructor(store: Store, made: Entry, options: TakeLock) {
+    this.store = store;
+    this.made = made;
+    this.options = options;
+    store.fence({ key: made.key, createdRevision: made.createdRevision });
+    this.renewIn((options.ttlSeconds * 1000) / 3);
+  }
+
+  get lost(): AbortSignal {
+    return this.ended.signal;
+  }
+
+  async release(): Promise<boolean> {
+    this.isReleased = true;
+    clearTimeout(this.timer);
+    await this.renewal;
+    try {
+      const now = await this.ours();
+      if (now !== undefined) await this.store.delete(now.key, now.revision);
+      return true;
+    } catch (error) {
+      if (error instanceof NetctlError) return false;
+      throw error;
+    } finally {
+      this.store.fence(undefined);
+    }
+  }
+
+  private renewIn(delayMs: number): void {
+    this.timer = setTimeout(() => {
+      this.renewal = this.renew();
+    }, delayMs);
+    this.timer.unref();
+  }
+
+  private async renew(): Promise<void> {
+    const { ttlSeconds } = this.options;
+    let nextMs = (ttlSeconds * 1000) / 3;
+    try {
+      const now = await this.ours();
+      if (now === undefined) return this.end();
+      await this.store.put({ key: now.key, value: now.value, ttlSeconds }, now.revision);
+      // The etcd lease before holds nothing any more.
+      if (now.leaseId !== undefined) await this.store.revoke(now.leaseId).catch(() => undefined);
+    } catch (error) {
+      // etcd cannot be reached: then nothing else is written either, and whose lock it is shows when it can.
+      if (!(error instanceof NetctlError)) throw error;
+      nextMs = Math.min(nextMs, 2000);
+    }
+    if (!this.isReleased) this.renewIn(nextMs);
+  }
+
+  private async ours(): Promise<Entry | undefined> {
+    const { entry } = await this.store.get(this.made.key);
+    return entry?.createdRevision === this.made.createdRevision ? entry : undefined;
+  }
+
+  private end(): void {
+    if (this.isReleased) return;
+    this.ended.abort();
+    this.options.lost();
+  }
+}
+
+async function describe(store: Store, entry: Entry): Promise<OtherLock> {
+  const ttls = await store.ttls([entry]);
+  return { key: entry.key, holder: parseOperatorLock(entry.value), ttlSeconds: ttls.get(entry.key) ?? null };
+}
+
+function locked(prefix: string, { key, holder, ttlSeconds }: OtherLock): Conflict {
+  const who =
+    holder === undefined
+      ? 'somebody unknown: the value of the lock is not one of netctl'
+      : `${holder.owner} with ${holder.doing}`;
+  const lasts =
+    ttlSeconds === null
+      ? 'It does not run out by itself.'
+      : `It runs out in ${ttlSeconds} s unless they renew it, as a run that goes on does.`;
+  return new Conflict({
+    code: 'locked',
+    message: `${prefix} is being changed by ${who}, so nothing was begun`,
+    details: [
+      ...(holder === undefined
+        ? []
+        : [`process ${holder.pid}, netctl ${holder.version}, since ${holder.since} by its own clock`]),
+      `${key}: ${lasts}`,
+    ],
+    next: [
+      ...(ttlSeconds === null ? [] : ['Wait until it has ended, or until the lock has run out, then run it again.']),
+      'When that run is surely gone, or shall write nothing more: the same command with --break-lock',
+    ],
+  });
+}
