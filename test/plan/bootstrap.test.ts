@@ -320,6 +320,21 @@ describe.each(['systemd', 'supervisord'] as const)('planBootstrap with %s', (ser
   });
 
   it.each([
+    ['another backend', { backend: 'vxlan', network: '172.7.0.0/16' }, held],
+    ['another network', { backend: 'host-gw', network: '172.6.0.0/15' }, held],
+  ])('restarts a flanneld that was started with %s, and says why', (_, { backend, network }, leases) => {
+    const world = bare();
+    for (const change of changesOf(planOf(world, wish).steps)) make(world, change);
+    const config = JSON.stringify({ Network: network, SubnetLen: 24, Backend: { Type: backend } });
+    const other = judgeConfig(config, version).effective;
+    if (other === null) throw new Error('flannel takes no such config');
+    const restart = changesOf(planOf(world, { ...wish, effective: other }, leases).steps).find((change) =>
+      shown(change).endsWith(service === 'systemd' ? 'restart flanneld.service' : 'restart flanneld'),
+    );
+    expect(restart?.why).toContain('older');
+  });
+
+  it.each([
     ['a program of another release', '/opt/flannel-v0.28.9/flanneld', ['push /opt/flannel-v0.28.9/flanneld']],
     ['another certificate', '/opt/flannel-v0.28.9/cert/client.pem', ['write /opt/flannel-v0.28.9/cert/client.pem']],
   ])('mends %s, restarts flanneld for it, and leaves Docker alone', (_, path, first) => {

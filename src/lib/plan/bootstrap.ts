@@ -20,6 +20,7 @@ import { dockerEnvironmentFiles, dockerFactsOf, dockerStep, unreadDropIn } from 
 import { type FlannelFiles, flannelFiles, flannelFilesWish, flannelLayout, type NodeFamily } from './flannel-files';
 import { fileChanges, type HostChange, type NodeStep, seenSum, seenText } from './host-change';
 import { type HostFiles, hostFilePaths, hostFiles } from './host-files';
+import { publishedType } from './lease-fit';
 import type { NodeCommand, NodeFile } from './node-file';
 
 /** What is wanted of every node. Everything that has to be read from files of the workstation has been read. */
@@ -170,7 +171,13 @@ export function planBootstrap(
   );
   return nodes.flatMap((node, index) => {
     const subnet = assigned[index];
-    return subnet === undefined ? [] : [planNode(node, wish, subnet)];
+    const lease = leases.find(
+      (one) =>
+        one.publicIP === node.publicIP &&
+        subnet?.subnet?.base === one.subnet.base &&
+        subnet.subnet.length === one.subnet.length,
+    );
+    return subnet === undefined ? [] : [planNode(node, wish, subnet, lease)];
   });
 }
 
@@ -193,14 +200,14 @@ function previousSubnet(node: InventoryNode, seen: NodeSeen, wish: BootstrapWish
   return `${formatIpv4(subnet.address - (subnet.address % size))}/${subnet.length}`;
 }
 
-function planNode(at: BootstrapNode, wish: BootstrapWish, subnet: AssignedSubnet): NodePlan {
+function planNode(at: BootstrapNode, wish: BootstrapWish, subnet: AssignedSubnet, lease: Lease | undefined): NodePlan {
   const { node, seen, iface } = at;
   const family = familyOf(seen);
   const flannel = filesOf(node, wish, family, { iface: iface.flag, hasPublicIP: iface.hasPublicIP });
   const problems: Problem[] = [...flannel.problems];
   if (subnet.problem !== null) problems.push(subnet.problem);
 
-  const started = flannelStep(at, wish, flannel, subnet, problems);
+  const started = flannelStep(at, wish, flannel, subnet, lease, problems);
   const host = hostStep(at, wish, problems, started.step.changes.length > 0);
   const docker = planDocker(
     dockerFactsOf(
@@ -360,6 +367,7 @@ function flannelStep(
   wish: BootstrapWish,
   { files, layout }: FlannelFiles,
   subnet: AssignedSubnet,
+  lease: Lease | undefined,
   problems: Problem[],
 ): { readonly step: NodeStep; readonly restarts: boolean } {
   const { answers } = seen;
@@ -409,7 +417,13 @@ function flannelStep(
     : program?.state === 'RUNNING' || (program?.state === 'STARTING' && hasWritten);
   const touched = [...pushes, ...changes].filter((change) => change.kind !== 'folder');
   const flanneld = touched.some((change) => !('path' in change && change.path === layout.programs.mkDockerOpts));
-  const restarts = flanneld || !runs || subnet.change !== null || isBehind(seen, { files, layout });
+  const startedBefore = runs && isOfOtherConfig(textAt(seen, layout.subnetFile), lease, wish.effective);
+  const restarts = flanneld || !runs || subnet.change !== null || startedBefore || isBehind(seen, { files, layout });
+  const startWhy = startedBefore
+    ? 'flanneld reads the network config at its start only, and has an older one'
+    : runs
+      ? 'flanneld takes up what has changed; traffic goes on'
+      : 'flanneld starts';
   const commands: HostChange[] = [];
   if (isSystemd) {
     if (
@@ -426,7 +440,7 @@ function flannelStep(
         kind: 'run',
         argv: ['systemctl', 'restart', 'flanneld.service'],
         timeoutMs: startTimeoutMs,
-        why: runs ? 'flanneld takes up what has changed; traffic goes on' : 'flanneld starts',
+        why: startWhy,
       });
     }
   } else {
@@ -444,7 +458,7 @@ function flannelStep(
         kind: 'run',
         argv: ['supervisorctl', 'restart', 'flanneld'],
         timeoutMs: startTimeoutMs,
-        why: runs ? 'flanneld takes up what has changed; traffic goes on' : 'flanneld starts',
+        why: startWhy,
       });
     }
   }
@@ -469,6 +483,17 @@ function flannelStep(
     },
     restarts,
   };
+}
+
+/** flanneld reads the config once, at its start (flannel main.go, all releases): what it then wrote and published tells which one. */
+function isOfOtherConfig(
+  subnetEnv: string | null,
+  lease: Lease | undefined,
+  { network, enableIPv4, backend }: EffectiveConfig,
+): boolean {
+  if (lease !== undefined && lease.backendType !== publishedType(backend.type)) return true;
+  const written = subnetEnv === null ? [] : parseSubnetEnv(subnetEnv).env.networks.map(formatCidr);
+  return enableIPv4 && network !== null && written.length > 0 && !written.includes(network);
 }
 
 /**
