@@ -115,6 +115,10 @@ async function make(change: HostChange, context: CarryOut): Promise<void> {
       );
       return;
     case 'run':
+      if (change.onlyIf !== undefined) {
+        const { code } = await host.run({ argv: change.onlyIf, timeoutMs: commandTimeoutMs }, signal);
+        if (code === 1) return;
+      }
       await run(host, change.argv, change.timeoutMs ?? commandTimeoutMs, signal);
       return;
     case 'wait':
@@ -164,12 +168,21 @@ async function run(
 ): Promise<Output> {
   const output = await host.run({ argv, timeoutMs }, signal);
   if (output.code === 0) return output;
+  const details = lastLines(output);
+  // Where several nodes are told of in a list there is room for the message alone.
+  const reason = details.length === 1 ? `: ${details[0] ?? ''}` : '';
   throw new ChangeFailed({
     code: 'node-change-failed',
-    message: `${host.name}: ${argv.slice(0, 4).join(' ')} ended with ${output.code ?? output.signal ?? 'a signal'}`,
-    details: lastLines(output),
+    message: `${host.name}: ${shortWords(argv)} ended with ${output.code ?? output.signal ?? 'a signal'}${reason}`,
+    details,
     next: adviceFor(argv),
   });
+}
+
+/** Scripts are long; what they are is told by their first words. */
+function shortWords(argv: readonly string[]): string {
+  const words = argv.slice(0, argv[0] === 'sh' ? 2 : argv.length).join(' ');
+  return words.length > 160 ? `${words.slice(0, 160)}…` : words;
 }
 
 const mostLines = 12;

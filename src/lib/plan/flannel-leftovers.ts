@@ -60,6 +60,15 @@ function run(why: string, ...argv: readonly [string, ...string[]]): HostChange {
   return { kind: 'run', argv, why };
 }
 
+/** Some releases take part of it away themselves when they end: wireguard's devices, and v0.25.0 to v0.26.7 their rules. */
+function runIf(
+  onlyIf: readonly [string, ...string[]],
+  why: string,
+  ...argv: readonly [string, ...string[]]
+): HostChange {
+  return { kind: 'run', argv, why, onlyIf };
+}
+
 function left(code: string, path: string, message: string, suggestion: string | null): Problem {
   return { code, severity: 'warning', path, message, suggestion };
 }
@@ -88,7 +97,8 @@ function devices({ links }: LeftoverAnswers, traces: FlannelTraces): Leftovers {
     const isOurs = own.length > 0 && own.every((address) => traces.networks.some((network) => holds(network, address)));
     if (link.kind === kind && isOurs) {
       changes.push(
-        run(
+        runIf(
+          ['ip', 'link', 'show', 'dev', link.name],
           'the device that flannel made; its routes and neighbours go with it',
           'ip',
           'link',
@@ -271,7 +281,9 @@ function rulesLeft(answers: LeftoverAnswers, traces: FlannelTraces): Leftovers {
     if (rules.value.state !== 'read') continue;
     const program = `${family === 6 ? 'ip6' : 'ip'}tables${frontEnd === iptables.value.standard ? '' : `-${frontEnd}`}`;
     const wait = iptables.value.waitsForLock ? ['-w', '10'] : [];
-    const found = rulesIn(rules.value.ruleset, family, traces, (why, ...words) => run(why, program, ...wait, ...words));
+    const found = rulesIn(rules.value.ruleset, family, traces, (why, present, words) =>
+      runIf([program, ...wait, ...present], why, program, ...wait, ...words),
+    );
     changes.push(...found.changes);
     problems.push(...found.problems);
   }
@@ -282,12 +294,13 @@ function rulesIn(
   ruleset: SavedRuleset,
   family: 4 | 6,
   traces: FlannelTraces,
-  command: (why: string, ...words: readonly string[]) => HostChange,
+  command: (why: string, present: readonly string[], words: readonly string[]) => HostChange,
 ): Leftovers {
   const changes: HostChange[] = [];
   const problems: Problem[] = [];
   const remove = (table: string, rule: SavedRule, why: string): void => {
-    changes.push(command(why, '-t', table, '-D', rule.chain, ...ruleSpecification(rule)));
+    const words = [rule.chain, ...ruleSpecification(rule)];
+    changes.push(command(why, ['-t', table, '-C', ...words], ['-t', table, '-D', ...words]));
   };
   for (const { table: name, chain, from } of chainsOfFlannel) {
     const table = tableOf(ruleset, name);
@@ -310,7 +323,7 @@ function rulesIn(
     } else if (isThere) {
       for (const rule of jumps) remove(name, rule, `leads to ${chain}`);
       for (const rule of own) remove(name, rule, "flannel's rule");
-      changes.push(command('the chain is empty then', '-t', name, '-X', chain));
+      changes.push(command('the chain is empty then', ['-t', name, '-n', '-L', chain], ['-t', name, '-X', chain]));
     }
     // Before v0.20.0 the rules stood in the kernel's own chains.
     for (const rule of rulesOfChain(table, from)) {
@@ -385,7 +398,10 @@ function nftLeft({ nftTables, iptables }: LeftoverAnswers): Leftovers {
           `If nobody needs it: nft delete table ${family} ${name}`,
         ),
       );
-    } else changes.push(run("flannel's own table", 'nft', 'delete', 'table', family, name));
+    } else {
+      const present = ['nft', 'list', 'table', family, name] as const;
+      changes.push(runIf(present, "flannel's own table", 'nft', 'delete', 'table', family, name));
+    }
   }
   return { changes, problems };
 }

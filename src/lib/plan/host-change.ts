@@ -47,6 +47,8 @@ export type HostChange =
       readonly kind: 'run';
       readonly argv: readonly [string, ...string[]];
       readonly timeoutMs?: number;
+      /** Left out when this ends with 1: what the change before it stops may clean up by itself. */
+      readonly onlyIf?: readonly [string, ...string[]];
       readonly why: string;
     }
   /** Runs a command again and again until it succeeds. */
