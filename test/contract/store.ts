@@ -314,6 +314,57 @@ export function storeContract(subject: Subject): void {
     });
   });
 
+  describe('the past', () => {
+    const pastOf = async (prefix: string) => {
+      const events: WatchEvent[] = [];
+      const { since, until: last } = await store.past(prefix, (event) => events.push(event));
+      return { events, since: BigInt(since), until: last };
+    };
+
+    it('of keys is all that was written to them and deleted, in order, and of no others', async () => {
+      const p = newPrefix();
+      const a = await put(`${p}/a`, '1');
+      await put(`${newPrefix()}/elsewhere`);
+      const b = await store.put({ key: `${p}/a`, value: text('2') }, a.revision);
+      const x = await put(`${p}/b`, 'x');
+      await store.delete(`${p}/a`, b.revision);
+      const again = await put(`${p}/a`, '3');
+      await store.delete(`${p}/b`, x.revision);
+      const { events, since, until: last } = await pastOf(p);
+      const deletion = (key: string) => ({ type: 'delete', key, revision: expect.stringMatching(/^\d+$/) });
+      expect(events).toEqual([
+        { type: 'put', entry: a },
+        { type: 'put', entry: b },
+        { type: 'put', entry: x },
+        deletion(`${p}/a`),
+        { type: 'put', entry: again },
+        deletion(`${p}/b`),
+      ]);
+      expect(since < BigInt(a.revision)).toBe(true);
+      expect(BigInt(last) >= BigInt(again.revision)).toBe(true);
+    });
+
+    it('of nothing is nothing', async () => {
+      expect((await pastOf(newPrefix())).events).toEqual([]);
+    });
+
+    it('begins, where etcd has forgotten, with what it still knows', async () => {
+      const p = newPrefix();
+      const a = await put(`${p}/a`, '1');
+      const b = await store.put({ key: `${p}/a`, value: text('2') }, a.revision);
+      const gone = await put(`${p}/b`, '1');
+      await store.delete(`${p}/b`, gone.revision);
+      await subject.forgetHistory(etcd, store, `${p}/`);
+      const c = await store.put({ key: `${p}/a`, value: text('3') }, b.revision);
+      const { events, since } = await pastOf(`${p}/a`);
+      expect(since > BigInt(b.revision)).toBe(true);
+      // What it was before is known to v3 alone.
+      const before = subject.api === 'v3' ? [{ type: 'put', entry: b }] : [];
+      expect(events).toEqual([...before, { type: 'put', entry: c }]);
+      expect((await pastOf(`${p}/b`)).events).toEqual([]);
+    });
+  });
+
   it('tells whether a network lives at a prefix', async () => {
     const p = newPrefix();
     expect(await store.look(p)).toEqual({ served: true, config: false, leases: 0 });

@@ -42,7 +42,7 @@ export async function* watchV2(
   while (!signal.aborted) {
     let mustList = false;
     try {
-      const { endpoint: member, answer } = await poll(source, path, seen, signal, (index) => {
+      const { endpoint: member, answer } = await poll(source, path, seen, signal, pollMs, (index) => {
         reachedOnce = true;
         pauseMs = 50;
         if (lost) notice?.({ kind: 'back', message: 'watching etcd again' });
@@ -56,15 +56,15 @@ export async function* watchV2(
         if (answer.index > seen) seen = answer.index;
         continue;
       }
-      if (answer.event === 'cleared') mustList = true;
+      if ('oldest' in answer.event) mustList = true;
       else {
+        const { change } = answer.event;
         const index = BigInt(answer.event.revision);
         // A cluster restored from a backup counts from further back.
-        mustList = index <= seen || answer.event.change === 'tree';
+        mustList = index <= seen || (change !== 'nothing' && change.type === 'tree');
         if (!mustList) {
           seen = index;
-          const { change } = answer.event;
-          if (change !== 'nothing' && change !== 'tree' && keyOf(change).startsWith(prefix)) {
+          if (change !== 'nothing' && change.type !== 'tree' && keyOf(change).startsWith(prefix)) {
             yield { type: 'events', revision: answer.event.revision, events: [change] };
           }
           continue;
@@ -98,20 +98,26 @@ export async function* watchV2(
 interface Polled {
   /** How far etcd had come when the poll began. */
   readonly index: bigint;
-  readonly event: 'none' | 'cleared' | Change;
+  readonly event: 'none' | Cleared | Change;
+}
+
+/** The history does not go back so far. */
+interface Cleared {
+  readonly oldest: bigint;
 }
 
 interface Change {
   readonly revision: string;
   /** `tree`: a directory with all that was in it; its parts are not reported. */
-  readonly change: WatchEvent | 'nothing' | 'tree';
+  readonly change: WatchEvent | 'nothing' | { readonly type: 'tree'; readonly key: string };
 }
 
-function poll(
-  source: Source,
+export function poll(
+  source: Pick<Source, 'members' | 'timeoutMs' | 'refused'>,
   path: string,
   seen: bigint,
   signal: AbortSignal,
+  bodyMs: number,
   begun: (index: bigint) => void,
 ): Promise<{ readonly endpoint: MemberV2; readonly answer: Polled }> {
   const deadlineMs = Date.now() + source.timeoutMs;
@@ -125,7 +131,7 @@ function poll(
           method: 'GET',
           path: `${path}?wait=true&recursive=true&waitIndex=${seen + 1n}`,
           deadlineMs,
-          bodyMs: pollMs,
+          bodyMs,
           signal: AbortSignal.any([attempt.signal, signal]),
           answering: (text) => {
             attempt.answering();
@@ -134,7 +140,11 @@ function poll(
             begun(index);
           },
         });
-        if (isRecord(answer.body) && answer.body['errorCode'] === indexCleared) return { index, event: 'cleared' };
+        if (isRecord(answer.body) && answer.body['errorCode'] === indexCleared) {
+          // `the requested history has been cleared [1007/8]`: the oldest that is known, and what was asked for.
+          const [, oldest] = /\[(\d{1,19})\//.exec(String(answer.body['cause'])) ?? [];
+          return { index, event: { oldest: BigInt(oldest ?? index) } };
+        }
         // Restored from a backup: it would keep silent until it has caught up with us.
         if (answer.status !== 200) throw source.refused(member, answer);
         return { index, event: answer.body === undefined ? 'none' : changeOf(answer.body, member) };
@@ -164,12 +174,12 @@ function changeOf(body: unknown, member: MemberV2): Change {
   if (node.kind === 'directory') {
     // A new, empty directory is nothing; any other event on one takes files with it, or replaces one.
     const matters = gone || before !== undefined;
-    return { revision: node.index, change: matters ? 'tree' : 'nothing' };
+    return { revision: node.index, change: matters ? { type: 'tree', key: node.key } : 'nothing' };
   }
   const { key, revision } = node.entry;
   return { revision, change: gone ? { type: 'delete', key, revision } : { type: 'put', entry: node.entry } };
 }
 
-function keyOf(event: WatchEvent): string {
+export function keyOf(event: WatchEvent): string {
   return event.type === 'put' ? event.entry.key : event.key;
 }

@@ -4,6 +4,7 @@ import { endpointsOf, tlsMaterial } from './endpoint';
 import { conflict, type Doing, EndpointFailure, etcdError, isFinal, lockLost, NotSent } from './etcd-errors';
 import { type Answer, isRecord, MemberV2, type Request } from './etcd-v2-member';
 import { filesUnder, type Node, nodeOf } from './etcd-v2-node';
+import { pastV2 } from './etcd-v2-past';
 import { watchV2 } from './etcd-v2-watch';
 import { AllFailed, firstAnswer } from './failover';
 import { type LostAnswer, settleDelete, settlePut } from './lost-answer';
@@ -13,6 +14,7 @@ import type {
   EtcdLease,
   Expected,
   Fence,
+  Past,
   PrefixLooker,
   PrefixUse,
   Revision,
@@ -20,6 +22,7 @@ import type {
   Store,
   StoreOptions,
   WatchBatch,
+  WatchEvent,
   WatchOptions,
   Write,
 } from './store';
@@ -63,11 +66,9 @@ class EtcdV2 implements Store, PrefixLooker {
 
   async snapshot(prefix: string): Promise<Snapshot> {
     const wanted = cleanKey(prefix);
-    // v2 lists directories, not text prefixes: the parent has all siblings that share the beginning of a name.
-    const directory = wanted.slice(0, wanted.lastIndexOf('/') + 1);
     const { member, answer } = await this.read(
       this.doing('read', prefix),
-      `${pathOf(directory)}?recursive=true&quorum=true`,
+      `${pathOf(directoryOf(wanted))}?recursive=true&quorum=true`,
       listSilenceMs,
     );
     const found = answer.status === 404 ? undefined : isRecord(answer.body) ? answer.body['node'] : undefined;
@@ -142,9 +143,26 @@ class EtcdV2 implements Store, PrefixLooker {
 
   async revoke(): Promise<void> {}
 
+  async past(prefix: string, each: (event: WatchEvent) => void): Promise<Past> {
+    const wanted = cleanKey(prefix);
+    try {
+      return await pastV2(
+        {
+          timeoutMs: this.options.timeoutMs,
+          members: () => this.inOrder(),
+          snapshot: () => this.snapshot(prefix),
+          refused: (member, answer) => refusal(member, answer, this.options.user !== undefined),
+        },
+        { prefix: wanted, path: pathOf(directoryOf(wanted)) },
+        each,
+      );
+    } catch (error) {
+      throw this.typed(error, this.doing('read', prefix));
+    }
+  }
+
   watch(prefix: string, options: WatchOptions): AsyncIterable<WatchBatch> {
     const wanted = cleanKey(prefix);
-    const directory = wanted.slice(0, wanted.lastIndexOf('/') + 1);
     return watchV2(
       {
         timeoutMs: this.options.timeoutMs,
@@ -156,7 +174,7 @@ class EtcdV2 implements Store, PrefixLooker {
         failed: (failures) => etcdError(failures, this.doing('watch', prefix)),
         refused: (member, answer) => refusal(member, answer, this.options.user !== undefined),
       },
-      { prefix: wanted, path: pathOf(directory) },
+      { prefix: wanted, path: pathOf(directoryOf(wanted)) },
       options,
     );
   }
@@ -324,6 +342,11 @@ function isMadeBy(write: Write, entry: Entry): boolean {
 /** As etcd itself cleans a path. A slash at the end stays: it tells `subnets/` from `subnets-old`. */
 function cleanKey(key: string): string {
   return `/${key}`.replace(/\/{2,}/g, '/');
+}
+
+/** v2 lists directories, not text prefixes: the parent has all siblings that share the beginning of a name. */
+function directoryOf(cleaned: string): string {
+  return cleaned.slice(0, cleaned.lastIndexOf('/') + 1);
 }
 
 function pathOf(key: string): string {

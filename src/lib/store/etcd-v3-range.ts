@@ -12,6 +12,8 @@ export interface RangeQuestion {
   /** Exclusive end; absent for the one key. */
   readonly end?: Uint8Array;
   readonly countOnly?: boolean;
+  /** As it was at this revision, decimal; absent for now. */
+  readonly revision?: string;
 }
 
 export interface RangeAnswer {
@@ -25,6 +27,7 @@ export interface RangeAnswer {
 export function encodeRange(question: RangeQuestion): Buffer {
   const parts = [field(0x0a, question.key)];
   if (question.end !== undefined) parts.push(field(0x12, question.end));
+  if (question.revision !== undefined) parts.push(Buffer.of(0x20, ...varint(BigInt(question.revision))));
   if (question.countOnly === true) parts.push(Buffer.of(0x48, 1));
   return Buffer.concat(parts);
 }
@@ -126,6 +129,13 @@ function entry(reader: Reader): Entry {
   return leaseId === '' || leaseId === noLease
     ? { key, value, revision, createdRevision, permanent: true }
     : { key, value, revision, createdRevision, permanent: false, leaseId };
+}
+
+function varint(value: bigint): readonly number[] {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest > 0x7fn; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
+  return [...bytes, Number(rest)];
 }
 
 function field(tag: number, value: Uint8Array): Buffer {

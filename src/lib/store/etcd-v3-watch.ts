@@ -21,11 +21,11 @@ interface Source {
 type Stream = Awaited<ReturnType<Member['watchStream']>>;
 
 /** What a stream brings: events, a sign that there were none up to a revision, or the end of history. */
-type Arrival =
+export type Arrival =
   | { readonly kind: 'created' }
   | { readonly kind: 'events'; readonly events: readonly WatchEvent[]; readonly revision: Revision }
   | { readonly kind: 'progress'; readonly revision: Revision }
-  | { readonly kind: 'compacted' };
+  | { readonly kind: 'compacted'; readonly oldest: Revision };
 
 const longestPauseMs = 2000;
 
@@ -116,7 +116,7 @@ export async function* watchV3(
 }
 
 /** One stream, from its creation to its end. Ends when `signal` aborts. @throws ServiceError, EndpointFailure */
-async function* arrivals(
+export async function* arrivals(
   stream: Stream,
   range: { readonly key: Buffer; readonly end: Buffer },
   start: bigint,
@@ -137,7 +137,7 @@ async function* arrivals(
   for (let response = await inbox.next(); response !== undefined; response = await inbox.next()) {
     // 3.4 answers `created` and `canceled` in one when it refuses the watch.
     if (response.canceled) {
-      if (response.compact_revision !== '0') return yield { kind: 'compacted' };
+      if (response.compact_revision !== '0') return yield { kind: 'compacted', oldest: response.compact_revision };
       throw Object.assign(new Error(response.cancel_reason), { details: response.cancel_reason });
     }
     if (response.created) {

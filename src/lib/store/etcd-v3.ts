@@ -19,6 +19,7 @@ import {
 } from './etcd-errors';
 import { type Asking, Member, TokenRefused } from './etcd-v3-member';
 import { entryOf, hexOf, leaseNumber } from './etcd-v3-message';
+import { pastV3 } from './etcd-v3-past';
 import type { RangeQuestion } from './etcd-v3-range';
 import { watchV3 } from './etcd-v3-watch';
 import { AllFailed, firstAnswer } from './failover';
@@ -31,6 +32,7 @@ import type {
   EtcdLease,
   Expected,
   Fence,
+  Past,
   PrefixLooker,
   PrefixUse,
   Revision,
@@ -38,6 +40,7 @@ import type {
   Store,
   StoreOptions,
   WatchBatch,
+  WatchEvent,
   WatchOptions,
   Write,
 } from './store';
@@ -218,15 +221,32 @@ class EtcdV3 implements Store, PrefixLooker {
     }
   }
 
+  past(prefix: string, each: (event: WatchEvent) => void): Promise<Past> {
+    const range = rangeOfPrefix(prefix);
+    return pastV3(
+      {
+        timeoutMs: this.options.timeoutMs,
+        reach: () => this.reach(prefix),
+        snapshot: async (revision) => {
+          const { answer } = await this.range(
+            prefix,
+            { ...range, ...(revision === undefined ? {} : { revision }) },
+            listSilenceMs,
+          );
+          return answer;
+        },
+        failed: (failure) => etcdError([failure], this.doing('read', prefix)),
+      },
+      range,
+      each,
+    );
+  }
+
   watch(prefix: string, options: WatchOptions): AsyncIterable<WatchBatch> {
     return watchV3(
       {
         timeoutMs: this.options.timeoutMs,
-        reach: async () => {
-          // A small read finds a live member, renews the token, and proves that there is a leader and a permission.
-          const { member, answer } = await this.range(prefix, { key: rangeOfPrefix(prefix).key }, silenceMs);
-          return { member, revision: answer.revision, token: await this.login };
-        },
+        reach: () => this.reach(prefix),
         forgetLogin: () => {
           this.login = undefined;
         },
@@ -267,6 +287,12 @@ class EtcdV3 implements Store, PrefixLooker {
       const typed = this.typed(error, this.doing('read', 'status'));
       return { endpoint, reachable: false, alarms: [], error: typed instanceof Error ? typed.message : String(typed) };
     }
+  }
+
+  /** A small read finds a live member, renews the token, and proves that there is a leader and a permission. */
+  private async reach(prefix: string) {
+    const { member, answer } = await this.range(prefix, { key: rangeOfPrefix(prefix).key }, silenceMs);
+    return { member, revision: answer.revision, token: await this.login };
   }
 
   private async timeToLive(id: string, keys: boolean): Promise<EtcdLease | undefined> {

@@ -86,6 +86,14 @@ export interface WatchOptions {
   readonly notice?: (notice: WatchNotice) => void;
 }
 
+/** How much `Store.past` could tell. */
+export interface Past {
+  /** What was before is forgotten; 1 or less when nothing is. */
+  readonly since: Revision;
+  /** Up to this revision. */
+  readonly until: Revision;
+}
+
 /** An etcd lease (v3 only). */
 export interface EtcdLease {
   readonly id: string;
@@ -136,6 +144,13 @@ export interface Store {
    * @throws Unreachable when it cannot be begun, or when the user loses the right to look
    */
   watch(prefix: string, options: WatchOptions): AsyncIterable<WatchBatch>;
+  /**
+   * What etcd still knows of the past of all keys that start with a text, in order, up to now. v3 knows everything since
+   * the last compaction, and tells what was there then first, as puts of their own revisions; v2 knows the last 1,000
+   * events of all its keys and not what was there before them.
+   * @param each called for every change; of a deletion only the key is known
+   */
+  past(prefix: string, each: (event: WatchEvent) => void): Promise<Past>;
   /** Every etcd lease with what hangs on it; empty on v2. One request a lease, pipelined. */
   leases(signal?: AbortSignal): Promise<readonly EtcdLease[]>;
   /** One answer per configured endpoint, asked at once; a dead one is an answer, not an error. */
