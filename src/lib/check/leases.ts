@@ -1,4 +1,4 @@
-import { cidrContains, formatCidr, type Ipv4Cidr, lastAddress, parseIpv4Cidr } from '../net/cidr';
+import { cidrContains, formatCidr, lastAddress, parseIpv4Cidr } from '../net/cidr';
 import { cleanPrefix, configKey, leaseListing } from '../net/flannel-keys';
 import { type FlannelVersion, isAtLeast } from '../net/flannel-version';
 import { parseIpv4 } from '../net/ipv4';
@@ -7,6 +7,7 @@ import type { EffectiveConfig } from '../net/network-config';
 import { type NodeRef, nodesByPublicIP, publicIPOf } from '../net/node-ref';
 import { PlainLease } from '../net/plain-lease';
 import type { Problem } from '../net/problem';
+import { whyNoPublicIP } from '../net/public-ip';
 import { shellWord } from '../net/shell-word';
 import { type Capacity, capacityOf, nearlyFull } from '../plan/capacity';
 import { leaseFitOf, publishedType } from '../plan/lease-fit';
@@ -85,7 +86,7 @@ function unusualLeases({ reading, effective, version, ttls }: LeaseCheck): reado
     return (
       lease.address !== subnet.base ||
       isIpv6Only(lease) ||
-      badAddress(lease.publicAddress, network) !== undefined ||
+      whyNoPublicIP(lease.publicAddress, network) !== undefined ||
       fit.misfits(lease).length > 0
     );
   });
@@ -487,7 +488,7 @@ function publicIPs({ reading, effective, api }: LeaseCheck): readonly LeaseProbl
     // Of an IPv6-only lease the address is always 0.0.0.0, and worse is said of it.
     if (isIpv6Only(lease)) continue;
     const address = lease.publicIP === null ? 0 : parseIpv4(lease.publicIP);
-    const why = address === undefined ? undefined : badAddress(address, network);
+    const why = address === undefined ? undefined : whyNoPublicIP(address, network);
     if (why === undefined) continue;
     found.push(
       problem({
@@ -501,20 +502,6 @@ function publicIPs({ reading, effective, api }: LeaseCheck): readonly LeaseProbl
     );
   }
   return found;
-}
-
-function badAddress(address: number, network: Ipv4Cidr | undefined): string | undefined {
-  const first = Math.floor(address / 2 ** 24);
-  if (address === 0) return 'flanneld works with 0.0.0.0';
-  if (first === 0) return 'no host can have it';
-  if (first === 127) return 'it is the loopback address, the same on every machine';
-  if (Math.floor(address / 2 ** 16) === 0xa9fe)
-    return 'it is link-local, which a machine gives itself when it has no other';
-  if (address === 0x0a00020f) return 'it is what VirtualBox and Vagrant give to every machine';
-  if (first >= 224) return 'it is not an address of a host';
-  if (network !== undefined && cidrContains(network, address))
-    return `it lies inside the container network ${formatCidr(network)}`;
-  return undefined;
 }
 
 // ---- leases against the config ----

@@ -13,6 +13,7 @@ import { leaseTopics } from './lease';
 import { lockTopics } from './lock';
 import { nodeTopics } from './node';
 import { preflightTopics } from './preflight';
+import { reservationTopics } from './reservation';
 import { resetTopics } from './reset';
 import { routesTopics } from './routes';
 import type { Topic } from './topic';
@@ -27,6 +28,7 @@ export const areas: readonly { readonly title: string; readonly topics: readonly
   { title: 'The network config', topics: configTopics },
   { title: 'etcd', topics: etcdTopics },
   { title: 'Leases and subnets', topics: leaseTopics },
+  { title: 'Reserving, moving and mending subnets', topics: reservationTopics },
   { title: 'The lock', topics: lockTopics },
   { title: 'Before a bootstrap', topics: preflightTopics },
   { title: 'Nodes', topics: bootstrapTopics },

@@ -12,6 +12,7 @@ import { nodeBootstrapList } from './node-bootstrap-list';
 import { nodeList } from './node-list';
 import { nodeResetList } from './node-reset-list';
 import { nodeStatusList } from './node-status-list';
+import { reservationList } from './reservation-list';
 import { routeList } from './route-list';
 import { routesSyncList } from './routes-sync-list';
 import { settingList } from './setting-list';
@@ -20,6 +21,7 @@ import { subnetEvent } from './subnet-event';
 import { subnetList } from './subnet-list';
 import { subnetLookup } from './subnet-lookup';
 import { subnetMap } from './subnet-map';
+import { subnetWorkList } from './subnet-work-list';
 import { topic, topicList } from './topic';
 
 /**
@@ -41,6 +43,7 @@ export const outputDocuments = {
   NodeStatusList: nodeStatusList,
   NodeBootstrapList: nodeBootstrapList,
   NodeResetList: nodeResetList,
+  ReservationList: reservationList,
   RouteList: routeList,
   RoutesSyncList: routesSyncList,
   SettingList: settingList,
@@ -49,6 +52,7 @@ export const outputDocuments = {
   SubnetList: subnetList,
   SubnetLookup: subnetLookup,
   SubnetMap: subnetMap,
+  SubnetWorkList: subnetWorkList,
   Topic: topic,
   TopicList: topicList,
 } as const satisfies Readonly<Record<string, z.ZodType>>;

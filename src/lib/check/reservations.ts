@@ -1,0 +1,58 @@
+import { formatCidr } from '../net/cidr';
+import type { Problem } from '../net/problem';
+import { type ReservationScene, reservationJudge } from '../plan/reservation-state';
+import { stateProblems } from '../plan/reserve';
+import type { Api } from '../store/store';
+import type { LeaseProblem } from './leases';
+
+/** Reservations that are not what they should be. Nothing when there are none. */
+export function checkReservations(scene: ReservationScene & { readonly api: Api }): readonly LeaseProblem[] {
+  const { reservations, damaged } = scene.reservations;
+  const judge = reservationJudge(scene);
+  const found = reservations.flatMap((reservation): readonly LeaseProblem[] => {
+    const text = formatCidr(reservation.subnet);
+    const state = judge(reservation);
+    const keys = 'lease' in state ? [state.lease.key] : [];
+    const told = stateProblems(reservation, state).map((each) => ({ ...each, subject: text, keys }));
+    const warn = (code: string, message: string): LeaseProblem => ({
+      code,
+      severity: 'warning',
+      path: text,
+      subject: text,
+      message,
+      suggestion: 'netctl subnets reserve --enforce',
+      keys,
+    });
+    if (state.kind === 'open') {
+      return [
+        warn(
+          'reservation-not-held',
+          `${text} is kept for ${reservation.publicIP}, but there is no lease for it: any other node may be given it`,
+        ),
+      ];
+    }
+    if (state.kind === 'held' && scene.api === 'v2' && !state.lease.permanent) {
+      return [
+        warn(
+          'reservation-expires',
+          `${text} is kept for ${reservation.publicIP}, but its key has a time to live: a day after that node is gone it is free`,
+        ),
+      ];
+    }
+    return told;
+  });
+  const unread = damaged.map(
+    ({ key, reason, subnet }): LeaseProblem => ({
+      code: 'reservation-damaged',
+      severity: 'error',
+      path: key,
+      subject: key,
+      message: `${key} is among the reservations and cannot be read: ${reason}`,
+      suggestion: subnet === null ? null : `netctl subnets unreserve ${formatCidr(subnet)}`,
+      keys: [],
+    }),
+  );
+  return [...found, ...unread].sort((a, b) => rank[a.severity] - rank[b.severity]);
+}
+
+const rank: Readonly<Record<Problem['severity'], number>> = { error: 0, warning: 1, info: 2 };

@@ -1,0 +1,216 @@
+import * as Flags from '@oclif/core/flags';
+import { execute } from '../engine/execute';
+import { ChangeFailed, type ExitCode, exitCodes, InvalidInput, NetctlError, Refused } from '../errors';
+import type { Problem } from '../net/problem';
+import { isBlocked, type SubnetWork } from '../plan/subnet-work';
+import type { Store } from '../store/store';
+import type { StepReport } from '../view/node-bootstrap';
+import {
+  renderSubnetWork,
+  type SubnetWorkDocument,
+  type SubnetWorkReport,
+  subnetWorkListView,
+  subnetWorkReport,
+} from '../view/subnet-work';
+import { NetctlCommand, type OutputChoice } from './command';
+import { etcdFlags, flannelFlag, lockFlags, outputFlags, ownFlags } from './flags';
+import { uninterrupted } from './interrupt';
+import { withOperatorLock } from './operator-lock';
+import type { NetworkStore } from './session';
+
+export interface SubnetWorkOptions extends OutputChoice {
+  readonly 'dry-run': boolean;
+  readonly yes: boolean;
+  readonly 'break-lock': boolean;
+}
+
+/** Flags of every command that changes subnets in etcd. */
+export const subnetWorkFlags = (command: string) => ({
+  ...ownFlags(command, {
+    'dry-run': Flags.boolean({ summary: 'Show what would be done; do nothing.' }),
+    yes: Flags.boolean({ char: 'y', summary: 'Do not ask.' }),
+  }),
+  ...lockFlags(command),
+  ...flannelFlag(),
+  ...outputFlags(),
+  ...etcdFlags(),
+});
+
+/** Work on a subnet that may also need something done on its node. */
+export interface WorkWithNode extends SubnetWork {
+  readonly before?: readonly StepReport[];
+  readonly after?: readonly StepReport[];
+}
+
+export interface SubnetWorkRun<Work extends WorkWithNode> {
+  /** For the lock and for questions: `subnets reserve 10.5.1.0/24`. */
+  readonly doing: string;
+  /** Looks at what is there and decides; called again under the lock, and again when all is done. */
+  readonly plan: () => Promise<readonly Work[]>;
+  /** When there is nothing to speak of. */
+  readonly empty: string;
+  /** One subnet was asked for: what keeps it from being done ends the run. Else it is told, and the others are done. */
+  readonly isSingle: boolean;
+  /** How the work on one subnet is done; the changes in etcd alone when absent. */
+  readonly carryOut?: (work: Work) => Promise<void>;
+}
+
+interface Outcome {
+  readonly report: SubnetWorkReport;
+  readonly failure?: NetctlError;
+}
+
+/** A command that changes subnets: shows, asks, writes under the lock of one operator, looks again, prints. */
+export abstract class SubnetWorkCommand extends NetctlCommand {
+  /**
+   * What is done about one subnet does not depend on the others: a conflict at one leaves it and goes on.
+   * @throws what a single subnet is blocked by or fails with; Refused `not-confirmed`
+   */
+  protected async work<Work extends WorkWithNode>(
+    opened: NetworkStore,
+    run: SubnetWorkRun<Work>,
+    options: SubnetWorkOptions,
+  ): Promise<SubnetWorkDocument> {
+    const { store, prefix, api } = opened;
+    const document = (items: readonly SubnetWorkReport[], applied: boolean): SubnetWorkDocument => ({
+      prefix,
+      api,
+      applied,
+      items,
+    });
+    const plan = async (): Promise<readonly Work[]> => {
+      const works = await run.plan();
+      if (run.isSingle) for (const { problems } of works) refuseBlocked(problems);
+      return works;
+    };
+    const shown = async (works: readonly Work[]): Promise<SubnetWorkDocument> => {
+      const value = document(works.map(asPlanned), false);
+      await this.#print(value, run.empty, options);
+      return value;
+    };
+    const first = await plan();
+    if (options['dry-run'] || !first.some(isToDo)) {
+      if (options['dry-run'] && first.some(isToDo)) this.say('Dry run: nothing was written.');
+      return shown(first);
+    }
+    return withOperatorLock(this, opened, { breakLock: options['break-lock'], doing: run.doing }, async () => {
+      // Whoever had the lock before may have done it.
+      const works = await plan();
+      if (!works.some(isToDo)) return shown(works);
+      await this.#approve(document(works.map(asPlanned), false), run, options);
+      const outcomes = await carryOutAll(works, run, store);
+      const failures = outcomes.flatMap(({ failure }) => failure ?? []);
+      if (run.isSingle && failures[0] !== undefined) throw failures[0];
+      const done = document(
+        outcomes.map(({ report }) => report),
+        true,
+      );
+      await this.#print(done, run.empty, options);
+      const [code] = failures.map(({ exit }) => exit).sort(byGravity);
+      if (code !== undefined) this.exitWith(code);
+      return done;
+    });
+  }
+
+  async #print(document: SubnetWorkDocument, empty: string, options: SubnetWorkOptions): Promise<void> {
+    const format = this.format(options);
+    if (format === 'table' || format === 'wide') {
+      await this.write(await renderSubnetWork(document, this.screen, empty));
+    } else {
+      const { items, ...extra } = document;
+      await this.printList(items, subnetWorkListView(empty), options, extra);
+    }
+  }
+
+  async #approve(
+    document: SubnetWorkDocument,
+    run: Pick<SubnetWorkRun<WorkWithNode>, 'empty' | 'doing'>,
+    options: SubnetWorkOptions,
+  ): Promise<void> {
+    if (options.yes) return;
+    const { canAsk, confirm } = await import('./ask');
+    for (const chunk of await renderSubnetWork(document, this.talkScreen, run.empty)) process.stderr.write(chunk);
+    if (!canAsk()) {
+      throw new Refused({
+        code: 'not-confirmed',
+        message: 'nobody is there to confirm these changes, so nothing was done',
+        next: ['Read what would be done, above, then add --yes'],
+      });
+    }
+    if (!(await confirm('Do this?'))) {
+      throw new Refused({ code: 'not-confirmed', message: 'not confirmed, nothing was done' });
+    }
+  }
+}
+
+/** What a person has to look at first comes first. */
+function byGravity(a: ExitCode, b: ExitCode): number {
+  const order: readonly ExitCode[] = [exitCodes.failed, exitCodes.unreachable, exitCodes.conflict];
+  return order.indexOf(a) - order.indexOf(b);
+}
+
+function isToDo(work: WorkWithNode): boolean {
+  const steps = [...(work.before ?? []), ...(work.after ?? [])];
+  return !isBlocked(work) && (work.changes.length > 0 || steps.length > 0);
+}
+
+function asPlanned(work: WorkWithNode): SubnetWorkReport {
+  return subnetWorkReport(work, isBlocked(work) ? 'blocked' : isToDo(work) ? 'planned' : 'unchanged');
+}
+
+/** What cannot be as it was asked is wrong input; what would harm is refused. */
+const wrongInput: ReadonlySet<string> = new Set(['bad-public-ip', 'reservation-misfit', 'reservation-no-config']);
+
+function refuseBlocked(problems: readonly Problem[]): void {
+  const found = problems.find(({ severity }) => severity === 'error');
+  if (found === undefined) return;
+  const Kind = wrongInput.has(found.code) ? InvalidInput : Refused;
+  throw new Kind({
+    code: found.code,
+    message: `${found.message}; nothing was done`,
+    ...(found.suggestion === null ? {} : { next: [found.suggestion] }),
+  });
+}
+
+async function carryOutAll<Work extends WorkWithNode>(
+  works: readonly Work[],
+  run: SubnetWorkRun<Work>,
+  store: Store,
+): Promise<readonly Outcome[]> {
+  const make = run.carryOut ?? (({ subnet, changes }: Work) => execute({ title: `subnet ${subnet}`, changes }, store));
+  const failures = new Map<string, NetctlError>();
+  let lost: NetctlError | undefined;
+  for (const work of works.filter(isToDo)) {
+    if (lost !== undefined) {
+      failures.set(work.subnet, lost);
+      continue;
+    }
+    try {
+      await uninterrupted(() => make(work));
+    } catch (error) {
+      if (!(error instanceof NetctlError)) throw error;
+      failures.set(work.subnet, error);
+      // Another key will not fare better without etcd or without the lock.
+      if (error.exit === exitCodes.unreachable || error.code === 'lock-lost') lost = error;
+    }
+  }
+  if (lost !== undefined && run.isSingle) throw lost;
+  // What etcd acknowledged and what it holds are two questions.
+  const rest = lost === undefined ? await run.plan() : [];
+  return works.map((work): Outcome => {
+    const failure = failures.get(work.subnet);
+    if (failure !== undefined) return { report: subnetWorkReport(work, 'failed', failure), failure };
+    if (!isToDo(work)) return { report: asPlanned(work) };
+    const left = rest.find(({ subnet }) => subnet === work.subnet);
+    if (left !== undefined && isToDo(left)) {
+      const undone = new ChangeFailed({
+        code: 'not-converged',
+        message: `${work.subnet}: all changes were acknowledged, but it is not as it should be now`,
+        details: left.changes.map(({ kind, key, why }) => `still to do: ${kind} ${key} (${why})`),
+        next: ['Somebody may have changed it again: run the command once more and look at what it shows.'],
+      });
+      return { report: subnetWorkReport(work, 'failed', undone), failure: undone };
+    }
+    return { report: subnetWorkReport(left === undefined ? work : { ...work, problems: left.problems }, 'done') };
+  });
+}
