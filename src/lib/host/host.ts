@@ -15,6 +15,11 @@ export interface Command {
   readonly timeoutMs?: number;
   /** More than this on standard output and error together is an error; default: the host's own, 16 MiB. */
   readonly maxOutputBytes?: number;
+  /**
+   * Is given standard output as it comes, besides its standing in `Output`: for a talk in which `stdin` is a function that answers.
+   * What it throws ends the command.
+   */
+  readonly onStdout?: (chunk: Uint8Array) => void;
   /** Words, input and output are kept out of messages and recordings. */
   readonly secret?: true;
 }

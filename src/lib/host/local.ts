@@ -6,6 +6,7 @@ import { feed } from './feed';
 import type { Command, Host, Output } from './host';
 import { onAbort } from './on-abort';
 import { describeCommand } from './quote';
+import { tell } from './tell';
 
 export interface LocalOptions {
   readonly name?: string;
@@ -72,7 +73,8 @@ function runHere(
 
     for (const stream of ['stdout', 'stderr'] as const) {
       child[stream].on('data', (chunk: Buffer) => {
-        if (!output.add(stream, chunk)) giveUp(saidTooMuch(name, command, limits.maxOutputBytes));
+        if (!output.add(stream, chunk)) return giveUp(saidTooMuch(name, command, limits.maxOutputBytes));
+        if (stream === 'stdout' && !isSettled) tell(command, chunk, giveUp);
       });
     }
     child.on('error', (error: NodeJS.ErrnoException) => {

@@ -8,6 +8,7 @@ import type { Command, Output } from './host';
 import { onAbort } from './on-abort';
 import { afterMarker, describeCommand, loginShellText, stopText } from './quote';
 import type { SshConnection } from './ssh-connection';
+import { tell } from './tell';
 
 export interface ExecOptions {
   readonly host: string;
@@ -87,6 +88,15 @@ export function execOverSsh(
       }),
     ];
 
+    let hasBegun = false;
+    /** The command's own output begins after the marker, which may come in pieces. */
+    const tellRest = (chunk: Buffer) => {
+      const own = hasBegun ? chunk : afterMarker(output.stdout, marker)?.rest;
+      if (own === undefined) return;
+      hasBegun = true;
+      if (own.length > 0) tell(command, own, giveUp);
+    };
+
     const attend = (opened: ClientChannel) => {
       channel = opened;
       for (const [stream, name] of [
@@ -94,7 +104,8 @@ export function execOverSsh(
         [opened.stderr, 'stderr'],
       ] as const) {
         stream.on('data', (chunk: Buffer) => {
-          if (!output.add(name, chunk)) giveUp(saidTooMuch(host, command, maxOutputBytes));
+          if (!output.add(name, chunk)) return giveUp(saidTooMuch(host, command, maxOutputBytes));
+          if (name === 'stdout' && command.onStdout !== undefined && !isSettled) tellRest(chunk);
         });
       }
       opened.on('exit', (code: number | null, endedBy?: string) => {
