@@ -17,6 +17,7 @@ import type { NodeItem } from '../../src/lib/view/node-list';
 import type { ResetReport } from '../../src/lib/view/node-reset';
 import type { NodeStatusItem } from '../../src/lib/view/node-status';
 import { renderRecord } from '../../src/lib/view/record';
+import type { ReservationItem } from '../../src/lib/view/reservation-list';
 import type { OutputDocument, OutputKind } from '../../src/lib/view/schemas/output-schemas';
 import { outputDocuments, outputSchemas } from '../../src/lib/view/schemas/output-schemas';
 import type { SubnetDocument } from '../../src/lib/view/subnet';
@@ -24,6 +25,7 @@ import type { SubnetCheckDocument } from '../../src/lib/view/subnet-check';
 import type { SubnetEvent } from '../../src/lib/view/subnet-event';
 import type { SubnetItem } from '../../src/lib/view/subnet-list';
 import type { SubnetMapDocument } from '../../src/lib/view/subnet-map-counts';
+import type { SubnetWorkReport } from '../../src/lib/view/subnet-work';
 import { pipe } from './screens';
 
 /** The shape's type as a view has it: nothing of a document is changed after it was made. */
@@ -50,6 +52,7 @@ const shapes: Readonly<Record<Exclude<OutputKind, 'Error' | 'List'>, true>> = {
   NodeList: true satisfies Same<NodeItem, Item<'NodeList'>>,
   NodeStatusList: true satisfies Same<NodeStatusItem, Item<'NodeStatusList'>>,
   NodeResetList: true satisfies Same<ResetReport, Item<'NodeResetList'>>,
+  ReservationList: true satisfies Same<ReservationItem, Item<'ReservationList'>>,
   RouteList: true satisfies Same<RouteRow, Item<'RouteList'>>,
   RoutesSyncList: true satisfies Same<NodeReport, Item<'RoutesSyncList'>>,
   SettingList: true satisfies Same<EffectiveSetting, Item<'SettingList'>>,
@@ -58,6 +61,7 @@ const shapes: Readonly<Record<Exclude<OutputKind, 'Error' | 'List'>, true>> = {
   SubnetList: true satisfies Same<SubnetItem, Item<'SubnetList'>>,
   SubnetLookup: true satisfies Same<SubnetDocument, Body<'SubnetLookup'>>,
   SubnetMap: true satisfies Same<SubnetMapDocument, Body<'SubnetMap'>>,
+  SubnetWorkList: true satisfies Same<SubnetWorkReport, Item<'SubnetWorkList'>>,
   // The catalogue knows which exit codes there are; readers are promised a number.
   Topic: true satisfies Topic extends Body<'Topic'> ? true : false,
   TopicList: true satisfies Topic extends Item<'TopicList'> ? true : false,

@@ -3,9 +3,13 @@ import { checkLeases } from '../../lib/check/leases';
 import { groupedProblems } from '../../lib/check/problem-groups';
 import { NetctlCommand } from '../../lib/cli/command';
 import { etcdFlags, flannelFlag, outputFlags, ownFlags } from '../../lib/cli/flags';
-import { Session } from '../../lib/cli/session';
+import { readReservationsOf } from '../../lib/cli/reserve-scene';
+import { judgeLeases } from '../../lib/cli/lease-evidence';
+import { renewMarginSeconds } from '../../lib/cli/renew-margin';
+import { type NetworkReading, Session } from '../../lib/cli/session';
 import { askTtls } from '../../lib/cli/subnet-reading';
-import { exitCodes, InvalidInput } from '../../lib/errors';
+import { writeTextFile } from '../../lib/cli/write-file';
+import { exitCodes } from '../../lib/errors';
 import { formatCount } from '../../lib/view/count';
 import { subnetCheckView } from '../../lib/view/subnet-check';
 
@@ -13,7 +17,7 @@ export default class SubnetsCheck extends NetctlCommand {
   static override summary = 'Finds what is wrong with the leases, and says how to mend it.';
   static override description =
     'Keys that flanneld cannot read, overlaps, one public IP or MAC twice, leases that the config does not fit, renewals that fail, ' +
-    'and more: netctl explain lists all codes. Only errors and warnings lead to exit code 10; remarks do not. Nothing is written.';
+    'reservations that are not held, and more: netctl explain lists all codes. Only errors and warnings lead to exit code 10; remarks do not. Nothing is written.';
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --no-ttl -o json',
@@ -52,6 +56,7 @@ export default class SubnetsCheck extends NetctlCommand {
       reading: network.leases,
       effective: network.effective,
       nodes: session.inventory?.nodes ?? [],
+      reservations: await readReservationsOf(network),
       ...(ttls === undefined ? {} : { ttls }),
       ...(etcdLeases === undefined ? {} : { etcdLeases }),
       ...(renewMarginSeconds === undefined ? {} : { renewMarginSeconds }),

@@ -8,10 +8,12 @@ import { type NodeRef, nodesByPublicIP, publicIPOf } from '../net/node-ref';
 import { PlainLease } from '../net/plain-lease';
 import type { Problem } from '../net/problem';
 import { whyNoPublicIP } from '../net/public-ip';
+import type { ReservationReading } from '../net/reservation';
 import { shellWord } from '../net/shell-word';
 import { type Capacity, capacityOf, nearlyFull } from '../plan/capacity';
 import { leaseFitOf, publishedType } from '../plan/lease-fit';
 import type { Api, EtcdLease } from '../store/store';
+import { checkReservations } from './reservations';
 
 /** Something noticed about the leases of a network. */
 export interface LeaseProblem extends Problem {
@@ -34,6 +36,8 @@ export interface LeaseCheck {
   readonly etcdLeases?: readonly EtcdLease[];
   /** Nodes of the inventory; empty or absent: leases are not compared with it. */
   readonly nodes?: readonly NodeRef[];
+  /** Absent: not asked. */
+  readonly reservations?: ReservationReading;
   /** flanneld's `--subnet-lease-renew-margin`. Default 3600. */
   readonly renewMarginSeconds?: number;
   /** How long a renewal may be late before it counts as failing. Default 300; flanneld tries again each minute. */
@@ -62,6 +66,7 @@ export function checkLeases(check: LeaseCheck): readonly LeaseProblem[] {
     ...etcdLeaseProblems(check),
     ...capacity(check),
     ...inventory(check),
+    ...reserved(check),
   ];
   // A stable sort keeps the order in which the checks found them, which is that of the subnets.
   return problems.sort((a, b) => rank[a.severity] - rank[b.severity]);
@@ -888,4 +893,10 @@ function inventory({ reading, nodes = [], prefix }: LeaseCheck): readonly LeaseP
     }
   }
   return found;
+}
+
+function reserved(check: LeaseCheck): readonly LeaseProblem[] {
+  const { reservations, nodes = [] } = check;
+  if (reservations === undefined) return [];
+  return checkReservations({ ...check, reservations, nodes });
 }

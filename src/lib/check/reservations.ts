@@ -3,18 +3,23 @@ import type { Problem } from '../net/problem';
 import { type ReservationScene, reservationJudge } from '../plan/reservation-state';
 import { stateProblems } from '../plan/reserve';
 import type { Api } from '../store/store';
-import type { LeaseProblem } from './leases';
+
+/** As `LeaseProblem` of the leases. */
+interface ReservationProblem extends Problem {
+  readonly subject: string;
+  readonly keys: readonly string[];
+}
 
 /** Reservations that are not what they should be. Nothing when there are none. */
-export function checkReservations(scene: ReservationScene & { readonly api: Api }): readonly LeaseProblem[] {
+export function checkReservations(scene: ReservationScene & { readonly api: Api }): readonly ReservationProblem[] {
   const { reservations, damaged } = scene.reservations;
   const judge = reservationJudge(scene);
-  const found = reservations.flatMap((reservation): readonly LeaseProblem[] => {
+  const found = reservations.flatMap((reservation): readonly ReservationProblem[] => {
     const text = formatCidr(reservation.subnet);
     const state = judge(reservation);
     const keys = 'lease' in state ? [state.lease.key] : [];
     const told = stateProblems(reservation, state).map((each) => ({ ...each, subject: text, keys }));
-    const warn = (code: string, message: string): LeaseProblem => ({
+    const warn = (code: string, message: string): ReservationProblem => ({
       code,
       severity: 'warning',
       path: text,
@@ -42,7 +47,7 @@ export function checkReservations(scene: ReservationScene & { readonly api: Api 
     return told;
   });
   const unread = damaged.map(
-    ({ key, reason, subnet }): LeaseProblem => ({
+    ({ key, reason, subnet }): ReservationProblem => ({
       code: 'reservation-damaged',
       severity: 'error',
       path: key,
@@ -52,7 +57,5 @@ export function checkReservations(scene: ReservationScene & { readonly api: Api 
       keys: [],
     }),
   );
-  return [...found, ...unread].sort((a, b) => rank[a.severity] - rank[b.severity]);
+  return [...found, ...unread];
 }
-
-const rank: Readonly<Record<Problem['severity'], number>> = { error: 0, warning: 1, info: 2 };

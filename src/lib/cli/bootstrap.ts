@@ -29,6 +29,7 @@ import { flannelCertificatesAndKey } from './flannel-certificates';
 import { uninterrupted } from './interrupt';
 import { lookAgain } from './look-again';
 import type { Hosts } from './nodes';
+import { readReservationsOf } from './reserve-scene';
 import type { NetworkReading, Session } from './session';
 
 export interface BootstrapOptions {
@@ -198,6 +199,7 @@ async function intentOf(
     endpoints: inventory.flannel.etcd.endpoints ?? settings.endpoints.value,
     adopt: options.adopt,
     follow: options.follow,
+    reserved: { api: network.api, reading: await readReservationsOf(network) },
     certificateProblems: verdict.problems,
     ...(Object.keys(given).length === 0
       ? {}

@@ -13,8 +13,14 @@ export interface SubnetSeeker {
   readonly name: string;
   /** flanneld's PublicIP: by it flanneld finds its lease. */
   readonly publicIP: string;
-  /** From the inventory: this one and no other. */
+  /** This one and no other. */
   readonly wanted: string | null;
+  /** Who wants it so; the inventory when absent. */
+  readonly wantedBy?: 'inventory' | 'reservation';
+  /** A reservation on etcd v2: its lease has no time to live. */
+  readonly isPermanent?: boolean;
+  /** Why it is not known which one it shall have. */
+  readonly conflict?: Problem;
   /** `FLANNEL_SUBNET` of its last run. */
   readonly previous: string | null;
 }
@@ -23,7 +29,7 @@ export interface AssignedSubnet {
   readonly node: string;
   /** Null when none can be told: see `problem`, or flanneld chooses itself. */
   readonly subnet: Ipv4Cidr | null;
-  readonly from: 'lease' | 'inventory' | 'previous' | 'free' | 'flanneld';
+  readonly from: 'lease' | 'inventory' | 'reservation' | 'previous' | 'free' | 'flanneld';
   /** The key to make before flanneld starts; null when it has a lease already. */
   readonly change: Change | null;
   readonly problem: Problem | null;
@@ -43,7 +49,7 @@ export function assignSubnets(
   effective: EffectiveConfig,
   prefix: string,
   version: FlannelVersion,
-  /** Subnets that the inventory keeps for nodes that do not seek now. */
+  /** Subnets that are kept for nodes that do not seek now. */
   reserved: readonly string[] = [],
 ): readonly AssignedSubnet[] {
   const fit = leaseFitOf(effective, version);
@@ -51,7 +57,7 @@ export function assignSubnets(
     fit.misfits({ subnet, address: subnet.base, ipv6Subnet: null }).length === 0;
   const leaveToFlanneld = effective.enableIPv6 || !effective.enableIPv4;
   const taken: Ipv4Cidr[] = leases.map(({ subnet }) => subnet);
-  // What the inventory wants for one node is not free for another.
+  // What is wanted for one node is not free for another.
   for (const text of [...reserved, ...seekers.flatMap(({ wanted }) => wanted ?? [])]) {
     const subnet = parseIpv4Cidr(text);
     if (subnet !== undefined) taken.push(subnet);
@@ -70,11 +76,13 @@ export function assignSubnets(
         key: leaseKey(prefix, subnet),
         value: Buffer.from(JSON.stringify({ PublicIP: publicIP })),
         expected: 'absent',
-        ttlSeconds: leaseSeconds,
+        ...(seeker.isPermanent === true ? {} : { ttlSeconds: leaseSeconds }),
         why: `${name} takes ${formatCidr(subnet)}: flanneld finds the lease by its public IP ${publicIP}`,
       };
       return { node: name, subnet, from, change, problem: null };
     };
+    const by = seeker.wantedBy ?? 'inventory';
+    if (seeker.conflict !== undefined) return { ...none, from: by, problem: seeker.conflict };
     if (own !== undefined && (wanted === undefined || same(own.subnet, wanted)) && fit.misfits(own).length === 0) {
       return { node: name, subnet: own.subnet, from: 'lease', change: null, problem: null };
     }
@@ -82,12 +90,12 @@ export function assignSubnets(
       return { ...none, from: 'lease', problem: holdsMisfit(seeker, own, effective) };
     }
     if (wanted !== undefined) {
-      if (own !== undefined) return { ...none, from: 'inventory', problem: holdsAnother(seeker, own, wanted) };
+      if (own !== undefined) return { ...none, from: by, problem: holdsAnother(seeker, own, wanted) };
       const holder = leases.find((lease) => cidrsOverlap(lease.subnet, wanted));
-      if (holder !== undefined) return { ...none, from: 'inventory', problem: heldByAnother(seeker, holder, wanted) };
+      if (holder !== undefined) return { ...none, from: by, problem: heldByAnother(seeker, holder, wanted) };
       if (leaveToFlanneld) return { ...none, from: 'flanneld', problem: dualStackWanted(seeker) };
-      if (!fits(wanted)) return { ...none, from: 'inventory', problem: doesNotFit(seeker, wanted, effective) };
-      return make(wanted, 'inventory');
+      if (!fits(wanted)) return { ...none, from: by, problem: doesNotFit(seeker, wanted, effective) };
+      return make(wanted, by);
     }
     if (leaveToFlanneld) return { ...none, from: 'flanneld', problem: null };
     const previous = seeker.previous === null ? undefined : parseIpv4Cidr(seeker.previous);
@@ -114,15 +122,19 @@ function same(a: Ipv4Cidr, b: Ipv4Cidr): boolean {
   return a.base === b.base && a.length === b.length;
 }
 
+function giver({ name, wantedBy }: SubnetSeeker): string {
+  return `${wantedBy === 'reservation' ? 'a reservation' : 'the inventory'} gives ${name}`;
+}
+
 function problem(code: string, message: string, suggestion: string): Problem {
   return { code, severity: 'error', path: 'subnet', message, suggestion };
 }
 
-function holdsAnother({ name }: SubnetSeeker, own: Lease, wanted: Ipv4Cidr): Problem {
+function holdsAnother(seeker: SubnetSeeker, own: Lease, wanted: Ipv4Cidr): Problem {
   return problem(
     'node-holds-another-subnet',
-    `the inventory gives ${name} ${formatCidr(wanted)}, but it holds ${own.subnetText}: flanneld would keep that one, and its containers live there`,
-    `Write subnet: ${own.subnetText} for ${name}, or stop flanneld there, delete ${own.key} and its subnet.env, and run this again`,
+    `${giver(seeker)} ${formatCidr(wanted)}, but it holds ${own.subnetText}: flanneld would keep that one, and its containers live there`,
+    `${seeker.wantedBy === 'reservation' ? `netctl subnets unreserve ${formatCidr(wanted)}` : `Write subnet: ${own.subnetText} for ${seeker.name}`}, or stop flanneld there, delete ${own.key} and its subnet.env, and run this again`,
   );
 }
 
@@ -134,27 +146,27 @@ function holdsMisfit({ name }: SubnetSeeker, own: Lease, effective: EffectiveCon
   );
 }
 
-function heldByAnother({ name }: SubnetSeeker, holder: Lease, wanted: Ipv4Cidr): Problem {
+function heldByAnother(seeker: SubnetSeeker, holder: Lease, wanted: Ipv4Cidr): Problem {
   return problem(
     'subnet-held-by-another',
-    `the inventory gives ${name} ${formatCidr(wanted)}, but ${holder.publicIP ?? 'somebody'} holds ${holder.subnetText}`,
-    `netctl subnets show ${holder.subnetText} says who; give ${name} another subnet, or free that one first`,
+    `${giver(seeker)} ${formatCidr(wanted)}, but ${holder.publicIP ?? 'somebody'} holds ${holder.subnetText}`,
+    `netctl subnets show ${holder.subnetText} says who; give ${seeker.name} another subnet, or free that one first`,
   );
 }
 
-function doesNotFit({ name }: SubnetSeeker, wanted: Ipv4Cidr, effective: EffectiveConfig): Problem {
+function doesNotFit(seeker: SubnetSeeker, wanted: Ipv4Cidr, effective: EffectiveConfig): Problem {
   return problem(
     'subnet-does-not-fit',
-    `the inventory gives ${name} ${formatCidr(wanted)}, which flanneld would not take: the config has /${effective.subnetLen ?? '?'} subnets from ${effective.subnetMin ?? '?'} to ${effective.subnetMax ?? '?'}`,
-    `Give ${name} a subnet in that range, or change the network: netctl init-network`,
+    `${giver(seeker)} ${formatCidr(wanted)}, which flanneld would not take: the config has /${effective.subnetLen ?? '?'} subnets from ${effective.subnetMin ?? '?'} to ${effective.subnetMax ?? '?'}`,
+    `Give ${seeker.name} a subnet in that range, or change the network: netctl init-network`,
   );
 }
 
-function dualStackWanted({ name }: SubnetSeeker): Problem {
+function dualStackWanted({ name, wantedBy }: SubnetSeeker): Problem {
   return problem(
     'subnet-in-dual-stack',
     `${name} cannot be given a subnet beforehand: with IPv6 on, flanneld keeps both ranges in one key of its own making`,
-    `Leave out subnet for ${name}`,
+    wantedBy === 'reservation' ? `netctl subnets unreserve ${name}` : `Leave out subnet for ${name}`,
   );
 }
 

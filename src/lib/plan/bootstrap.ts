@@ -12,8 +12,10 @@ import { formatIpv4 } from '../net/ipv4';
 import type { Lease } from '../net/lease';
 import type { EffectiveConfig } from '../net/network-config';
 import type { Problem } from '../net/problem';
+import type { ReservationReading } from '../net/reservation';
 import { formatSubnetEnv, parseSubnetEnv } from '../net/subnet-env';
 import { supervisorProgramFile } from '../net/supervisor-program';
+import type { Api } from '../store/store';
 import { type AssignedSubnet, assignSubnets } from './assign-subnets';
 import { type DockerFacts, type DockerPlan, dockerFiles, followUnit, planDocker } from './docker';
 import { dockerEnvironmentFiles, dockerFactsOf, dockerStep, unreadDropIn } from './docker-step';
@@ -22,6 +24,7 @@ import { fileChanges, type HostChange, type NodeStep, seenSum, seenText } from '
 import { type HostFiles, hostFilePaths, hostFiles } from './host-files';
 import { publishedType } from './lease-fit';
 import type { NodeCommand, NodeFile } from './node-file';
+import { seekersOf } from './subnet-seekers';
 
 /** What is wanted of every node. Everything that has to be read from files of the workstation has been read. */
 export interface BootstrapWish extends BootstrapIntent {
@@ -42,6 +45,8 @@ export interface BootstrapIntent {
   readonly adopt: boolean;
   /** Restart Docker when flannel gets another subnet while Docker runs. */
   readonly follow: boolean;
+  /** What is kept for whom; a node gets its own, and nobody that of another. */
+  readonly reserved?: { readonly api: Api; readonly reading: ReservationReading };
 }
 
 /** A node with what preflight chose for it. */
@@ -154,20 +159,23 @@ export function planBootstrap(
   wish: BootstrapWish,
   leases: readonly Lease[],
 ): readonly NodePlan[] {
-  const assigned = assignSubnets(
+  const seekers = seekersOf(
     nodes.map(({ node, seen, publicIP }) => ({
       name: node.name,
       publicIP,
       wanted: node.subnet ?? null,
       previous: previousSubnet(node, seen, wish),
     })),
+    wish.inventory.nodes,
+    wish.reserved,
+  );
+  const assigned = assignSubnets(
+    seekers.seekers,
     leases,
     wish.effective,
     wish.prefix,
     wish.version,
-    wish.inventory.nodes.flatMap(({ name, subnet }) =>
-      subnet === undefined || nodes.some(({ node }) => node.name === name) ? [] : [subnet],
-    ),
+    seekers.keptForOthers,
   );
   return nodes.flatMap((node, index) => {
     const subnet = assigned[index];
