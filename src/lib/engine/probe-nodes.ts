@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { NetctlError } from '../errors';
 import { probeFacts } from '../fact/probe-facts';
-import type { ProbeFailure } from '../fact/probe-line';
+import type { ProbedPath, ProbeLeg, ProbeOutcome, ProbeTest } from '../fact/probed-path';
 import type { Host } from '../host/host';
 import { forEachHost } from '../host/pool';
+import { formatIpv4 } from '../net/ipv4';
 import { type ProbePlace, probePlace } from '../plan/probe-place';
 import {
   longestAskMs,
@@ -16,9 +17,6 @@ import {
   type ProbeWords,
 } from './probe-talk';
 import { survey } from './survey';
-
-/** Which way packets go. `container` is the probe's endpoint on the node's bridge, `node` the machine itself, by its public IP. */
-export type ProbeLeg = 'container-to-container' | 'container-to-node' | 'node-to-container' | 'container-to-outside';
 
 export interface ProbeNode {
   readonly name: string;
@@ -49,39 +47,13 @@ export type ProbedNode =
       readonly address: string;
       readonly bridge: string;
       readonly mtu: number;
+      /** UDP port of a vxlan device that is there, which is flannel's in all likelihood. */
+      readonly vxlanPort: number | null;
+      /** The node's own addresses, each with its device. */
+      readonly devices: ReadonlyMap<string, string>;
     }
   | { readonly name: string; readonly state: 'unknown'; readonly why: string }
   | { readonly name: string; readonly state: 'unreachable'; readonly error: NetctlError };
-
-export type ProbeOutcome =
-  | {
-      readonly kind: 'answered';
-      /** Which source address arrived on the far side; null for ICMP and for what lies outside. */
-      readonly source: string | null;
-      readonly roundTripMicroseconds: number | null;
-    }
-  | { readonly kind: 'failed'; readonly failure: ProbeFailure }
-  | { readonly kind: 'unknown'; readonly why: string };
-
-export interface ProbeTest {
-  readonly protocol: 'tcp' | 'udp' | 'icmp';
-  /** `large`: TCP and UDP need several packets, ICMP is exactly as large as the MTU and must not be cut in pieces. */
-  readonly size: 'small' | 'large';
-  /** Of the payload; for ICMP of the whole packet. */
-  readonly bytes: number;
-  readonly outcome: ProbeOutcome;
-}
-
-/** One way between two nodes and what was sent on it. */
-export interface ProbedPath {
-  readonly from: string;
-  /** The node's name; for the leg outside the address. */
-  readonly to: string;
-  readonly leg: ProbeLeg;
-  /** What a source address is compared with: the endpoint's; null where the kernel chooses it. */
-  readonly sender: string | null;
-  readonly tests: readonly ProbeTest[];
-}
 
 export interface ProbeReport {
   /** In the order in which they were named. */
@@ -146,7 +118,20 @@ export async function probeNodes(nodes: readonly ProbeNode[], options: ProbeOpti
       const ready = await within(talk.ready, setUpTimeoutMs);
       open.set(node.name, { talk, ready, place: place.value, words });
       const { bridge, mtu } = place.value;
-      return { name: node.name, state: 'probed', address: ready.address, bridge, mtu };
+      const links = answers.links.known ? answers.links.value : [];
+      return {
+        name: node.name,
+        state: 'probed',
+        address: ready.address,
+        bridge,
+        mtu,
+        vxlanPort: links.find(({ vxlan }) => vxlan !== null)?.vxlan?.port ?? null,
+        devices: new Map(
+          links.flatMap(({ name, addresses }) =>
+            addresses.flatMap((each) => (each.family === 4 ? [[formatIpv4(each.address), name] as const] : [])),
+          ),
+        ),
+      };
     });
     const probed = outcomes.map((outcome): ProbedNode => {
       if (outcome.kind === 'done') return outcome.value;
