@@ -17,6 +17,7 @@ import { reservationTopics } from './reservation';
 import { resetTopics } from './reset';
 import { routesTopics } from './routes';
 import type { Topic } from './topic';
+import { verifyTopics } from './verify';
 
 export { exitTopics };
 
@@ -38,6 +39,7 @@ export const areas: readonly { readonly title: string; readonly topics: readonly
   { title: 'flannel on a node', topics: flannelTopics },
   { title: 'The state of a node', topics: nodeTopics },
   { title: 'Docker', topics: dockerTopics },
+  { title: 'Proving that packets arrive', topics: verifyTopics },
 ];
 
 /** Every code that an error or a problem can have, and the exit codes. */

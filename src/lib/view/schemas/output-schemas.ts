@@ -23,6 +23,7 @@ import { subnetLookup } from './subnet-lookup';
 import { subnetMap } from './subnet-map';
 import { subnetWorkList } from './subnet-work-list';
 import { topic, topicList } from './topic';
+import { verifyList } from './verify-list';
 
 /**
  * Every public document by its `kind`. A new one: write `schemas/<kind>.ts` with `documentSchema` or `listSchema`,
@@ -55,6 +56,7 @@ export const outputDocuments = {
   SubnetWorkList: subnetWorkList,
   Topic: topic,
   TopicList: topicList,
+  VerifyList: verifyList,
 } as const satisfies Readonly<Record<string, z.ZodType>>;
 
 export type OutputKind = keyof typeof outputDocuments;
