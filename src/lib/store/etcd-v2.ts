@@ -110,6 +110,10 @@ class EtcdV2 implements Store, PrefixLooker {
     return [];
   }
 
+  async lease(): Promise<undefined> {
+    return undefined;
+  }
+
   async put(write: Write, expected: Expected): Promise<Entry> {
     const value = textOf(write);
     await this.stillHeld(write.key);

@@ -129,17 +129,29 @@ class EtcdV3 implements Store, PrefixLooker {
     return seconds;
   }
 
-  async leases(signal?: AbortSignal): Promise<readonly EtcdLease[]> {
+  async leases({
+    signal,
+    except,
+  }: {
+    readonly signal?: AbortSignal;
+    readonly except?: ReadonlySet<string>;
+  } = {}): Promise<readonly EtcdLease[]> {
     const doing = this.doing('read', 'leases');
     const { answer } = await this.read(doing, listSilenceMs, (member, asking) =>
       member.ask(asking, (rpc) => rpc.lease.leaseLeases()),
     );
     const leases: EtcdLease[] = [];
     await pipelined(answer.leases, leasesAtOnce, signal, async ({ ID }) => {
-      const lease = await this.timeToLive(hexOf(ID).padStart(16, '0'), true);
+      const id = hexOf(ID).padStart(16, '0');
+      if (except?.has(id) === true) return;
+      const lease = await this.timeToLive(id, true);
       if (lease !== undefined) leases.push(lease);
     });
     return leases.sort((left, right) => (left.id < right.id ? -1 : 1));
+  }
+
+  lease(id: string): Promise<EtcdLease | undefined> {
+    return this.timeToLive(id, true);
   }
 
   async put(write: Write, expected: Expected): Promise<Entry> {

@@ -151,8 +151,16 @@ export interface Store {
    * @param each called for every change; of a deletion only the key is known
    */
   past(prefix: string, each: (event: WatchEvent) => void): Promise<Past>;
-  /** Every etcd lease with what hangs on it; empty on v2. One request a lease, pipelined. */
-  leases(signal?: AbortSignal): Promise<readonly EtcdLease[]>;
+  /**
+   * Every etcd lease with what hangs on it; empty on v2. One request a lease, pipelined.
+   * @param except ids that are not asked about
+   */
+  leases(options?: {
+    readonly signal?: AbortSignal;
+    readonly except?: ReadonlySet<string>;
+  }): Promise<readonly EtcdLease[]>;
+  /** One etcd lease; undefined when it is gone, and on v2. */
+  lease(id: string): Promise<EtcdLease | undefined>;
   /** One answer per configured endpoint, asked at once; a dead one is an answer, not an error. */
   status(): Promise<readonly EndpointStatus[]>;
   close(): void;

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { certificateList } from './certificate-list';
 import { anyListSchema } from './document';
 import { errorDocument } from './error-document';
+import { etcdLeaseList } from './etcd-lease-list';
 import { inventoryValidation } from './inventory-validation';
 import { network } from './network';
 import { networkChange } from './network-change';
@@ -18,6 +19,7 @@ import { routesSyncList } from './routes-sync-list';
 import { settingList } from './setting-list';
 import { subnetCheck } from './subnet-check';
 import { subnetEvent } from './subnet-event';
+import { subnetHistoryList } from './subnet-history-list';
 import { subnetList } from './subnet-list';
 import { subnetLookup } from './subnet-lookup';
 import { subnetMap } from './subnet-map';
@@ -33,6 +35,7 @@ import { verifyList } from './verify-list';
 export const outputDocuments = {
   CertificateList: certificateList,
   Error: errorDocument,
+  EtcdLeaseList: etcdLeaseList,
   InventoryValidation: inventoryValidation,
   List: anyListSchema,
   Network: network,
@@ -50,6 +53,7 @@ export const outputDocuments = {
   SettingList: settingList,
   SubnetCheck: subnetCheck,
   SubnetEvent: subnetEvent,
+  SubnetHistoryList: subnetHistoryList,
   SubnetList: subnetList,
   SubnetLookup: subnetLookup,
   SubnetMap: subnetMap,
