@@ -87,6 +87,7 @@ describe.each(screens)('on %s', (name, screen) => {
       leases: reading.leases.length,
       ttlAsked: true,
       problems,
+      look: null,
     });
     const head = await text(renderRecord(value, view, 'table', screen));
     expectGolden(`subnets-check-${name}`, `${head}\n${await renderProblems(problems, screen)}`);

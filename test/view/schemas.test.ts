@@ -8,6 +8,7 @@ import type { Problem } from '../../src/lib/net/problem';
 import type { Layout } from '../../src/lib/plan/capacity';
 import type { RouteRow } from '../../src/lib/plan/direct-routes';
 import type { CertificateItem } from '../../src/lib/view/certificate-list';
+import type { MasqueradeReport } from '../../src/lib/view/masquerade';
 import type { NetworkDocument } from '../../src/lib/view/network';
 import type { NetworkChangeDocument } from '../../src/lib/view/network-change';
 import type { NetworkHistoryItem } from '../../src/lib/view/network-history';
@@ -25,6 +26,8 @@ import type { SubnetCheckDocument } from '../../src/lib/view/subnet-check';
 import type { SubnetEvent } from '../../src/lib/view/subnet-event';
 import type { SubnetItem } from '../../src/lib/view/subnet-list';
 import type { SubnetMapDocument } from '../../src/lib/view/subnet-map-counts';
+import type { ReclaimItem } from '../../src/lib/view/subnet-reclaim';
+import type { UndoItem } from '../../src/lib/view/subnet-undo';
 import type { SubnetWorkReport } from '../../src/lib/view/subnet-work';
 import { pipe } from './screens';
 
@@ -42,6 +45,7 @@ type Same<A, B> = [keyof A, keyof B] extends [keyof B, keyof A] ? ([A, B] extend
 // What a view prints is what its schema says, or this file does not compile. `Error` and `List` are no view's.
 const shapes: Readonly<Record<Exclude<OutputKind, 'Error' | 'List'>, true>> = {
   CertificateList: true satisfies Same<CertificateItem, Item<'CertificateList'>>,
+  FixMasqueradeList: true satisfies Same<MasqueradeReport, Item<'FixMasqueradeList'>>,
   InventoryValidation: true satisfies Same<InventoryValidation, Body<'InventoryValidation'>>,
   Network: true satisfies Same<NetworkDocument, Body<'Network'>>,
   NetworkChange: true satisfies Same<NetworkChangeDocument, Body<'NetworkChange'>>,
@@ -61,6 +65,8 @@ const shapes: Readonly<Record<Exclude<OutputKind, 'Error' | 'List'>, true>> = {
   SubnetList: true satisfies Same<SubnetItem, Item<'SubnetList'>>,
   SubnetLookup: true satisfies Same<SubnetDocument, Body<'SubnetLookup'>>,
   SubnetMap: true satisfies Same<SubnetMapDocument, Body<'SubnetMap'>>,
+  SubnetReclaimList: true satisfies Same<ReclaimItem, Item<'SubnetReclaimList'>>,
+  SubnetUndoList: true satisfies Same<UndoItem, Item<'SubnetUndoList'>>,
   SubnetWorkList: true satisfies Same<SubnetWorkReport, Item<'SubnetWorkList'>>,
   // The catalogue knows which exit codes there are; readers are promised a number.
   Topic: true satisfies Topic extends Body<'Topic'> ? true : false,

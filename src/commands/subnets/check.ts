@@ -3,10 +3,10 @@ import { checkLeases } from '../../lib/check/leases';
 import { groupedProblems } from '../../lib/check/problem-groups';
 import { NetctlCommand } from '../../lib/cli/command';
 import { etcdFlags, flannelFlag, outputFlags, ownFlags } from '../../lib/cli/flags';
-import { readReservationsOf } from '../../lib/cli/reserve-scene';
-import { judgeLeases } from '../../lib/cli/lease-evidence';
+import { lookForOwners } from '../../lib/cli/look-for-owners';
 import { renewMarginSeconds } from '../../lib/cli/renew-margin';
-import { type NetworkReading, Session } from '../../lib/cli/session';
+import { readReservationsOf } from '../../lib/cli/reserve-scene';
+import { Session } from '../../lib/cli/session';
 import { askTtls } from '../../lib/cli/subnet-reading';
 import { writeTextFile } from '../../lib/cli/write-file';
 import { exitCodes } from '../../lib/errors';
@@ -21,6 +21,7 @@ export default class SubnetsCheck extends NetctlCommand {
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --no-ttl -o json',
+    '<%= config.bin %> <%= command.id %> --report monday.json',
   ];
   static exitCodes = { 10: 'there are errors or warnings' };
   static override flags = {
@@ -34,6 +35,19 @@ export default class SubnetsCheck extends NetctlCommand {
         summary: "flanneld's --subnet-lease-renew-margin, in minutes; 60 when it is not set there.",
         helpValue: 'MINUTES',
       }),
+      evidence: Flags.boolean({
+        summary: 'Also look whether the nodes of the leases live (SSH, pings); -o json then serves subnets reclaim.',
+      }),
+      report: Flags.string({
+        summary: 'Write that, as JSON, to a file for subnets reclaim --from-report.',
+        helpValue: 'FILE',
+      }),
+      force: Flags.boolean({ summary: 'Replace the file of --report if it exists.' }),
+      serial: Flags.integer({ summary: 'Ask so many nodes at a time.', helpValue: 'N', default: 16, min: 1, max: 64 }),
+      'host-key': Flags.option({
+        options: ['strict', 'accept-new', 'off'] as const,
+        summary: 'What to do with the key of a host: strict takes known ones only.',
+      })(),
     }),
     ...flannelFlag(),
     ...outputFlags(),
@@ -42,7 +56,7 @@ export default class SubnetsCheck extends NetctlCommand {
 
   async run(): Promise<void> {
     const { flags } = await this.parse(SubnetsCheck);
-    const renewMarginSeconds = flags['renew-margin'] === undefined ? undefined : marginSeconds(flags['renew-margin']);
+    const marginSeconds = renewMarginSeconds(flags['renew-margin']);
     const session = await Session.open(this, flags);
     const network = await session.network();
     const { leases } = network.leases;
@@ -59,7 +73,7 @@ export default class SubnetsCheck extends NetctlCommand {
       reservations: await readReservationsOf(network),
       ...(ttls === undefined ? {} : { ttls }),
       ...(etcdLeases === undefined ? {} : { etcdLeases }),
-      ...(renewMarginSeconds === undefined ? {} : { renewMarginSeconds }),
+      renewMarginSeconds: marginSeconds,
     });
     const problems = groupedProblems(found);
     const [value, view] = subnetCheckView({
@@ -71,7 +85,22 @@ export default class SubnetsCheck extends NetctlCommand {
       leases: leases.length,
       ttlAsked: flags.ttl,
       problems,
+      look:
+        flags.evidence || flags.report !== undefined
+          ? await lookForOwners(this, session, network, {
+              atOnce: flags.serial,
+              hostKey: flags['host-key'],
+              renewMarginSeconds: marginSeconds,
+            })
+          : null,
     });
+    if (flags.report !== undefined) {
+      const { documentText } = await import('../../lib/view/record');
+      await writeTextFile(flags.report, documentText(value, view), { mode: 0o644, force: flags.force });
+      this.say(
+        `wrote ${flags.report}; a second one in half an hour or more, then: netctl subnets reclaim --from-report`,
+      );
+    }
     await this.printRecord(value, view, flags);
     await this.printProblems(problems, flags);
     if (network.leases.config === null)
@@ -86,14 +115,4 @@ export default class SubnetsCheck extends NetctlCommand {
       );
     if (!value.healthy) this.exitWith(exitCodes.problems);
   }
-}
-
-function marginSeconds(text: string): number {
-  const minutes = Number(text);
-  if (/^\d{1,4}$/.test(text) && minutes >= 1 && minutes <= 1439) return minutes * 60;
-  throw new InvalidInput({
-    code: 'bad-renew-margin',
-    message: `--renew-margin ${JSON.stringify(text)} is not what flanneld takes: whole minutes from 1 to 1439`,
-    next: ['--renew-margin 60'],
-  });
 }

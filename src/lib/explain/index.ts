@@ -11,8 +11,10 @@ import { hostTopics } from './host';
 import { inventoryTopics } from './inventory';
 import { leaseTopics } from './lease';
 import { lockTopics } from './lock';
+import { masqueradeTopics } from './masquerade';
 import { nodeTopics } from './node';
 import { preflightTopics } from './preflight';
+import { reclaimTopics } from './reclaim';
 import { reservationTopics } from './reservation';
 import { resetTopics } from './reset';
 import { routesTopics } from './routes';
@@ -29,6 +31,7 @@ export const areas: readonly { readonly title: string; readonly topics: readonly
   { title: 'The network config', topics: configTopics },
   { title: 'etcd', topics: etcdTopics },
   { title: 'Leases and subnets', topics: leaseTopics },
+  { title: 'Reclaiming leases', topics: reclaimTopics },
   { title: 'Reserving, moving and mending subnets', topics: reservationTopics },
   { title: 'The lock', topics: lockTopics },
   { title: 'Before a bootstrap', topics: preflightTopics },
@@ -39,6 +42,7 @@ export const areas: readonly { readonly title: string; readonly topics: readonly
   { title: 'flannel on a node', topics: flannelTopics },
   { title: 'The state of a node', topics: nodeTopics },
   { title: 'Docker', topics: dockerTopics },
+  { title: 'Source addresses of containers', topics: masqueradeTopics },
   { title: 'Proving that packets arrive', topics: verifyTopics },
 ];
 

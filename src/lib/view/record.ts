@@ -40,7 +40,7 @@ export async function renderRecord<T extends object>(
     case 'wide':
       return chunks(await recordLines(value, view, screen));
     case 'json':
-      return [`${safeJson(documentOf(value, view), 2)}\n`];
+      return [documentText(value, view)];
     case 'yaml': {
       const { toYaml } = await import('./yaml');
       return [toYaml(documentOf(value, view))];
@@ -54,7 +54,12 @@ export async function renderRecord<T extends object>(
   }
 }
 
-function documentOf<T extends object>(value: T, view: RecordView<T>): object {
+/** The JSON document of a value, as `-o json` prints it, for a file. */
+export function documentText<T extends object>(value: T, view: Pick<RecordView<T>, 'kind'>): string {
+  return `${safeJson(documentOf(value, view), 2)}\n`;
+}
+
+function documentOf<T extends object>(value: T, view: Pick<RecordView<T>, 'kind'>): object {
   const frame = { apiVersion: 'netctl/v1', kind: view.kind };
   // The frame comes first and has the last word.
   return { ...frame, ...value, ...frame };

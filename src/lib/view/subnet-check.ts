@@ -1,7 +1,8 @@
+import type { LeaseReport } from '../check/lease-report';
 import type { LeaseProblem } from '../check/leases';
 import type { Api, Revision } from '../store/store';
 import { formatCount, plural } from './count';
-import type { RecordView } from './record';
+import type { RecordLine, RecordView } from './record';
 
 /** The document of `subnets check -o json`. */
 export interface SubnetCheckDocument {
@@ -16,6 +17,8 @@ export interface SubnetCheckDocument {
   readonly healthy: boolean;
   readonly counts: { readonly error: number; readonly warning: number; readonly info: number };
   readonly problems: readonly LeaseProblem[];
+  /** Whether the nodes of the leases live; null when nobody looked. */
+  readonly look: LeaseReport | null;
 }
 
 export function subnetCheckView(
@@ -35,6 +38,7 @@ export function subnetCheckView(
           lines: () => [
             ['network', `${value.prefix}, etcd ${value.api}, revision ${value.revision}, flannel ${value.flannel}`],
             ['leases', formatCount(value.leases)],
+            ...lookLines(value),
             [
               'result',
               value.healthy
@@ -45,5 +49,33 @@ export function subnetCheckView(
         },
       ],
     },
+  ];
+}
+
+const lookWords = [
+  ['proven-gone', 'proven gone'],
+  ['not-proven', 'not proven'],
+  ['kept', 'kept'],
+  ['alive', 'alive'],
+] as const;
+
+function lookLines({ look }: SubnetCheckDocument): readonly RecordLine[] {
+  if (look === null) return [];
+  const counts = lookWords.flatMap(([verdict, word]) => {
+    const count = look.leases.filter((lease) => lease.verdict === verdict).length;
+    return count === 0 ? [] : [`${formatCount(count)} ${word}`];
+  });
+  return [
+    ['nodes', counts.join(', ')],
+    ...look.leases.flatMap(({ verdict, subnet, node, publicIP, why }): readonly RecordLine[] =>
+      verdict === 'proven-gone' || verdict === 'not-proven'
+        ? [
+            [
+              subnet,
+              `${node ?? publicIP ?? ''}: ${verdict === 'proven-gone' ? 'proven gone' : 'not proven gone'}, ${why}`,
+            ],
+          ]
+        : [],
+    ),
   ];
 }

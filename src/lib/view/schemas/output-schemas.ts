@@ -3,6 +3,7 @@ import { certificateList } from './certificate-list';
 import { anyListSchema } from './document';
 import { errorDocument } from './error-document';
 import { etcdLeaseList } from './etcd-lease-list';
+import { fixMasqueradeList } from './fix-masquerade-list';
 import { inventoryValidation } from './inventory-validation';
 import { network } from './network';
 import { networkChange } from './network-change';
@@ -23,6 +24,8 @@ import { subnetHistoryList } from './subnet-history-list';
 import { subnetList } from './subnet-list';
 import { subnetLookup } from './subnet-lookup';
 import { subnetMap } from './subnet-map';
+import { subnetReclaimList } from './subnet-reclaim-list';
+import { subnetUndoList } from './subnet-undo-list';
 import { subnetWorkList } from './subnet-work-list';
 import { topic, topicList } from './topic';
 import { verifyList } from './verify-list';
@@ -50,6 +53,7 @@ export const outputDocuments = {
   ReservationList: reservationList,
   RouteList: routeList,
   RoutesSyncList: routesSyncList,
+  FixMasqueradeList: fixMasqueradeList,
   SettingList: settingList,
   SubnetCheck: subnetCheck,
   SubnetEvent: subnetEvent,
@@ -57,6 +61,8 @@ export const outputDocuments = {
   SubnetList: subnetList,
   SubnetLookup: subnetLookup,
   SubnetMap: subnetMap,
+  SubnetReclaimList: subnetReclaimList,
+  SubnetUndoList: subnetUndoList,
   SubnetWorkList: subnetWorkList,
   Topic: topic,
   TopicList: topicList,

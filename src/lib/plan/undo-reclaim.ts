@@ -1,0 +1,100 @@
+import { cidrsOverlap, formatCidr } from '../net/cidr';
+import { leaseListing } from '../net/flannel-keys';
+import type { FlannelVersion } from '../net/flannel-version';
+import { type Lease, readLease } from '../net/lease';
+import type { EffectiveConfig } from '../net/network-config';
+import type { Reservation } from '../net/reservation';
+import type { StoredTombstone } from '../net/tombstone';
+import type { Change } from './change';
+import { leaseFitOf } from './lease-fit';
+
+/**
+ * Whether a lease that was taken away can come back. `free`: yes. `there`: it is there as it was. `taken`: another lease has its
+ * subnet, or a part of it. `unfit`: the config has changed since. `unreadable`: flanneld could not read it.
+ */
+export type UndoFit = 'free' | 'there' | 'taken' | 'unfit' | 'unreadable';
+
+export interface UndoPlan {
+  readonly tombstone: StoredTombstone;
+  readonly fit: UndoFit;
+  /** Why it cannot; null when it can. One clause. */
+  readonly why: string | null;
+  readonly publicIP: string | null;
+  /** With so much time it comes back. */
+  readonly ttlSeconds: number;
+  /** Empty unless it is free. */
+  readonly change: Extract<Change, { kind: 'put' }> | null;
+}
+
+export interface UndoContext {
+  readonly prefix: string;
+  readonly version: FlannelVersion;
+  readonly leases: readonly Lease[];
+  /** Null when there is no config, or none that flanneld takes. */
+  readonly effective: EffectiveConfig | null;
+  readonly reservations: readonly Reservation[];
+}
+
+/** flanneld never asks for more, and looks at its own lease once a minute at the latest when little is left. */
+const mostSeconds = 86_400;
+const leastSeconds = 300;
+
+/**
+ * The time that it had left when it went, a day at most. What lies between is not taken off: the node that it is put back for could
+ * not renew it meanwhile. Five minutes at least, so that it does not go again before its owner has seen it.
+ */
+export function undoSeconds({ ttlSeconds }: StoredTombstone): number {
+  return Math.max(leastSeconds, Math.min(mostSeconds, Math.floor(ttlSeconds ?? mostSeconds)));
+}
+
+/** Plans how one comes back: created only if the key is absent. Pure. Whatever stands in the record is judged anew. */
+export function planUndo(tombstone: StoredTombstone, context: UndoContext): UndoPlan {
+  const { prefix, version, leases, effective, reservations } = context;
+  const { key, value } = tombstone;
+  const ttlSeconds = undoSeconds(tombstone);
+  const plan = (
+    fit: UndoFit,
+    why: string | null,
+    publicIP: string | null,
+    change: UndoPlan['change'] = null,
+  ): UndoPlan => ({
+    tombstone,
+    fit,
+    why,
+    publicIP,
+    ttlSeconds,
+    change,
+  });
+  const folder = `${leaseListing(prefix)}/`;
+  if (!key.startsWith(folder) || key.includes('/', folder.length)) {
+    return plan('unreadable', `${key} is not a key of a lease of ${prefix}`, null);
+  }
+  const lease = readLease({ key, value, revision: '0', createdRevision: '0', permanent: false }, prefix, version);
+  if ('reason' in lease) return plan('unreadable', `flanneld could not read it: ${lease.reason}`, null);
+  const { publicIP } = lease;
+  const other = leases.find((each) => cidrsOverlap(each.subnet, lease.subnet));
+  if (other?.key === key && other.publicIP === publicIP) return plan('there', null, publicIP);
+  if (other !== undefined) {
+    return plan('taken', `${other.publicIP ?? 'somebody'} holds ${other.subnetText}`, publicIP);
+  }
+  const kept = reservations.find((each) => cidrsOverlap(each.subnet, lease.subnet) && each.publicIP !== publicIP);
+  if (kept !== undefined) {
+    return plan('taken', `${formatCidr(kept.subnet)} is reserved for ${kept.node ?? kept.publicIP}`, publicIP);
+  }
+  const misfits = effective === null ? [] : leaseFitOf(effective, version).misfits(lease);
+  if (misfits.length > 0) {
+    return plan(
+      'unfit',
+      `the config has changed: ${misfits.map((misfit) => misfit.replaceAll('-', ' ')).join(', ')}`,
+      publicIP,
+    );
+  }
+  return plan('free', null, publicIP, {
+    kind: 'put',
+    key,
+    value,
+    expected: 'absent',
+    ttlSeconds,
+    why: `${lease.subnetText} was taken away by ${tombstone.command}`,
+  });
+}
