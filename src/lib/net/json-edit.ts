@@ -5,7 +5,7 @@ import { goString, parseGoJson, plainValue, positionFinder } from './go-json';
 import type { Problem } from './problem';
 
 /**
- * daemon.json, read as strictly as dockerd reads it and changed in three keys only: the rest stays to the byte.
+ * daemon.json, read as strictly as dockerd reads it and changed in a few keys only: the rest stays to the byte.
  *
  * The parser is Go's own grammar (`go-json.ts`), since dockerd's reading is the one that counts; spans of the members let
  * us splice instead of printing anew.
@@ -112,6 +112,13 @@ function hint(bytes: Uint8Array, offset: number): string | null {
   return null;
 }
 
+/** Every key that netctl ever writes: those that follow flannel, and what Docker from 28.2 on needs to let routed packets in. */
+export interface DaemonJsonValues extends DaemonJsonPart {
+  readonly 'allow-direct-routing'?: boolean;
+}
+
+const writtenKeys = [...daemonJsonKeys, 'allow-direct-routing'] as const satisfies readonly (keyof DaemonJsonValues)[];
+
 export interface DaemonJsonChange {
   readonly key: string;
   /** JSON text; null when the key was, or will be, absent. */
@@ -128,7 +135,7 @@ export interface DaemonJsonEdit {
 type Readable = Exclude<DaemonJson, { kind: 'refused' }>;
 
 /** Sets the keys of `part`; every other key, the order, the indentation and the line ends stay. */
-export function mergeDaemonJson(file: Readable, part: DaemonJsonPart): DaemonJsonEdit {
+export function mergeDaemonJson(file: Readable, part: DaemonJsonValues): DaemonJsonEdit {
   const wanted = literals(part);
   if (file.kind !== 'object') {
     const lines = wanted.map(([key, literal]) => `  "${key}": ${literal}`);
@@ -158,7 +165,7 @@ export function mergeDaemonJson(file: Readable, part: DaemonJsonPart): DaemonJso
  * Takes out the keys that still hold the value of `part`; what somebody has changed since is theirs.
  * An object that is left empty becomes `{}`.
  */
-export function removeFromDaemonJson(file: Readable, part: DaemonJsonPart): DaemonJsonEdit {
+export function removeFromDaemonJson(file: Readable, part: DaemonJsonValues): DaemonJsonEdit {
   if (file.kind !== 'object') return { text: file.kind === 'empty' ? file.text : '', changes: [] };
   const wanted = new Map(literals(part));
   const goes = (member: GoJsonMember): boolean => {
@@ -191,8 +198,8 @@ function endOf(member: GoJsonMember | undefined): number {
   return member?.value.end ?? 0;
 }
 
-function literals(part: DaemonJsonPart): readonly (readonly [key: string, literal: string])[] {
-  return daemonJsonKeys.flatMap((key) => {
+function literals(part: DaemonJsonValues): readonly (readonly [key: string, literal: string])[] {
+  return writtenKeys.flatMap((key) => {
     const value = part[key];
     return value === undefined ? [] : [[key, JSON.stringify(value)] as const];
   });

@@ -56,10 +56,15 @@ export function renderBootstrap(
 }
 
 /** Nodes with what is or was to be done on them. */
-export async function renderNodes(
-  items: readonly NodeReport[],
+export async function renderNodes<Report extends NodeReport>(
+  items: readonly Report[],
   screen: Screen,
-  options: { readonly withDifferences: boolean; readonly unchanged: string },
+  options: {
+    readonly withDifferences: boolean;
+    readonly unchanged: string;
+    /** Lines about a node between its problems and what is done there. */
+    readonly about?: (node: Report) => Promise<readonly string[]>;
+  },
 ): Promise<readonly string[]> {
   const style = await styler(screen);
   const words = { ...said, unchanged: options.unchanged };
@@ -71,6 +76,7 @@ export async function renderNodes(
     for (const problem of node.problems) {
       output.push(`  ${style.tone(problem.severity === 'error' ? 'bad' : 'warn', safeText(problemLine(problem)))}\n`);
     }
+    if (options.about !== undefined) output.push(...(await options.about(node)));
     if (node.state === 'done' || node.state === 'unchanged') continue;
     for (const step of node.steps) {
       output.push(`  ${safeText(step.title)}\n`);

@@ -1,0 +1,354 @@
+import { formatCidr, type Ipv4Cidr, parseIpv4Cidr } from '../net/cidr';
+import { type ContainerBridge, isPlainDevice, masqueradeComment } from '../net/masquerade-rule';
+import { writtenByNetctl } from '../net/written-by-netctl';
+import type { NodeFile } from './node-file';
+
+export const masqueradePaths = {
+  script: '/usr/local/lib/netctl/masquerade',
+  unit: '/etc/systemd/system/netctl-masquerade.service',
+} as const;
+
+export const masqueradeUnit = 'netctl-masquerade.service';
+
+/** Beside Docker's unit: every start of Docker, also one after a crash, ends with the rules as they should be. */
+export function masqueradeDropIn(dockerService: string): string {
+  return `/etc/systemd/system/${dockerService}.service.d/zz-netctl-masquerade.conf`;
+}
+
+export interface MasqueradeIntent {
+  readonly network: Ipv4Cidr;
+  readonly bridges: readonly ContainerBridge[];
+  /** flanneld masquerades: nobody else needs to, as long as its rule is there. */
+  readonly byFlannel: boolean;
+  /** Packets from containers of other nodes need an accept in DOCKER-USER. */
+  readonly accepts: boolean;
+  /** What `"ip-masq"` in daemon.json was before us, as JSON; `unset` when it was not there, null when we did not touch it. */
+  readonly ipMasqBefore: string | null;
+}
+
+const mark = () => writtenByNetctl('#', 'netctl fix-masquerade');
+
+/**
+ * Asserts what is intended, again and again with the same result, and never restores a dump. Only sh, ip and iptables are needed;
+ * flock where there is one. A rule goes in before another goes out, so that containers always have their way out.
+ */
+export function masqueradeScript({ network, bridges, byFlannel, accepts, ipMasqBefore }: MasqueradeIntent): string {
+  const list = bridges.map(({ device, subnet }) => `${device}=${formatCidr(subnet)}\n`).join('');
+  return `#!/bin/sh
+${mark()}#
+#   assert  once: containers keep their own address within the network, and are masqueraded outside of it
+#   watch   the same every few seconds: a flush, iptables-restore or the reload of a firewall may undo it at any time
+set -uf
+
+network=${formatCidr(network)}
+# Bridges with containers there. Others that Docker masquerades within the network are found by themselves.
+bridges='
+${list}'
+# yes: flanneld masquerades, and nobody else needs to as long as its rule is there.
+flannel=${byFlannel ? 'yes' : 'no'}
+# yes: packets from containers of other nodes need an accept in DOCKER-USER.
+accept=${accepts ? 'yes' : 'no'}
+# "ip-masq" in daemon.json before netctl wrote it; empty when it did not.
+ip_masq_before='${ipMasqBefore ?? ''}'
+
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+LC_ALL=C
+export PATH LC_ALL
+comment=${masqueradeComment}
+folder=/run/netctl
+wait= changed=0 failed=0
+
+say() { echo "$*" >&2; }
+
+# number 10.1.0.0: as one number, in $number
+number() {
+	rest=$1 number=0
+	while :; do
+		number=$((number * 256 + \${rest%%.*}))
+		case $rest in *.*) rest=\${rest#*.} ;; *) return ;; esac
+	done
+}
+
+# mask 16: in $mask
+mask() { mask=$((4294967295 << (32 - $1) & 4294967295)); }
+
+# inside 10.1.2.0/24: within the network?
+inside() {
+	case $1 in
+	*[!0-9./]* | *.*.*.*.* | */*/*) return 1 ;;
+	[0-9]*.[0-9]*.[0-9]*.[0-9]*/[0-9]*) ;;
+	*) return 1 ;;
+	esac
+	[ "\${1#*/}" -ge "\${network#*/}" ] && [ "\${1#*/}" -le 32 ] || return 1
+	mask "\${network#*/}"
+	number "\${network%/*}"
+	wanted_base=$number
+	number "\${1%/*}"
+	[ $((number & mask)) -eq "$wanted_base" ]
+}
+
+# has 'a b c' b
+has() { case " $1 " in *" $2 "*) return 0 ;; *) return 1 ;; esac; }
+
+# Devices with an address in the network as $present: docker0=10.1.2.0/24 …
+look_at_links() {
+	present=
+	links=$(ip -4 -o addr show) || return 1
+	while read -r _ device kind address _; do
+		[ "$kind" = inet ] && inside "$address" || continue
+		mask "\${address#*/}"
+		number "\${address%/*}"
+		base=$((number & mask))
+		present="$present $device=$((base >> 24)).$((base >> 16 & 255)).$((base >> 8 & 255)).$((base & 255))/\${address#*/}"
+	done <<END
+$links
+END
+}
+
+# flannel_in iptables: is flanneld's rule for the way out among these?
+flannel_in() {
+	rules=$("$1" $wait -t nat -S POSTROUTING 2>/dev/null) || return 1
+	case $rules in *"-j FLANNEL-POSTRTG"*) rules="$rules
+$("$1" $wait -t nat -S FLANNEL-POSTRTG 2>/dev/null)" ;; esac
+	while read -r line; do
+		case $line in "-A "*" -s $network ! -d 224.0.0.0/4 "*"-j MASQUERADE"*) return 0 ;; esac
+	done <<END
+$rules
+END
+	return 1
+}
+
+# Docker's rule for PAIR (device=subnet), ours, and the accept: as words for iptables
+docker_rule() { set -- "\${1%%=*}" "\${1#*=}"; words="-s $2 ! -o $1 -j MASQUERADE"; }
+own_rule() { set -- "\${1%%=*}" "\${1#*=}"; words="-s $2 ! -d $network ! -o $1 -m comment --comment $comment -j MASQUERADE"; }
+accept_rule() { words="-s $network ! -i $1 -o $1 -m comment --comment $comment -j ACCEPT"; }
+
+# insert TABLE CHAIN NUMBER, of $words. Somebody may have shortened the chain since it was read.
+insert() {
+	"$iptables" $wait -t "$1" -C "$2" $words 2>/dev/null && return
+	"$iptables" $wait -t "$1" -I "$2" "$3" $words 2>/dev/null || "$iptables" $wait -t "$1" -I "$2" $words || { failed=1; return 1; }
+	changed=$((changed + 1))
+	say "$iptables: put in: $2 $words"
+}
+
+# delete TABLE CHAIN, of $words, one of them. It may be gone already.
+delete() {
+	"$iptables" $wait -t "$1" -D "$2" $words 2>/dev/null || {
+		! "$iptables" $wait -t "$1" -C "$2" $words 2>/dev/null || failed=1
+		return
+	}
+	changed=$((changed + 1))
+	say "$iptables: taken out: $2 $words"
+}
+
+# masquerade IPTABLES PAIRS: the pairs are to be there in any case, others only in place of Docker's rule
+masquerade() {
+	iptables=$1 wanted=$2
+	rules=$("$iptables" $wait -t nat -S POSTROUTING) || { failed=1; return; }
+	at=0 dockers= seen= ours= surplus=
+	while read -r line; do
+		case $line in "-A POSTROUTING "*) at=$((at + 1)) ;; *) continue ;; esac
+		set -- $line
+		[ $# -ne 9 ] || {
+			docker_rule "$7=$4"
+			[ "$line" = "-A POSTROUTING $words" ] && inside "$4" || continue
+			dockers="$dockers $7=$4@$at"
+			has "$wanted" "$7=$4" || wanted="$wanted $7=$4"
+			has "$seen" "$7=$4" || seen="$seen $7=$4"
+		}
+		[ $# -eq 16 ] && [ "$3 $5$6 $8$9 \${11}" = '-s !-d !-o -m' ] || continue
+		case \${14} in "$comment" | ""$comment"") ;; *) continue ;; esac
+		pair=\${10}=$4
+		if [ "$7" = "$network" ] && ! has "$ours" "$pair"; then ours="$ours $pair"
+		else
+			surplus="$surplus-s $4 ! -d $7 ! -o \${10} -m comment --comment $comment -j MASQUERADE
+"
+		fi
+	done <<END
+$rules
+END
+	for docker in $dockers; do
+		pair=\${docker%@*}
+		# At the place of Docker's, so that what others have put before it stays before it.
+		[ $is_flannel = yes ] || has "$ours" "$pair" || {
+			own_rule "$pair"
+			insert nat POSTROUTING "\${docker##*@}" || continue
+			ours="$ours $pair"
+		}
+		docker_rule "$pair"
+		delete nat POSTROUTING
+	done
+	for pair in $wanted; do
+		[ $is_flannel = no ] || continue
+		has "$ours" "$pair" || {
+			own_rule "$pair"
+			insert nat POSTROUTING 1 && ours="$ours $pair"
+		}
+	done
+	for pair in $ours; do
+		[ $is_flannel = no ] && has "$wanted" "$pair" && continue
+		own_rule "$pair"
+		delete nat POSTROUTING
+	done
+	while read -r words; do
+		[ -z "$words" ] || delete nat POSTROUTING
+	done <<END
+$surplus
+END
+}
+
+# let_in IPTABLES PAIRS
+let_in() {
+	iptables=$1
+	rules=$("$iptables" $wait -t filter -S DOCKER-USER 2>/dev/null) || return
+	devices=
+	[ $accept = no ] || for pair in $2; do devices="$devices \${pair%%=*}"; done
+	while read -r line; do
+		case $line in "-A DOCKER-USER -s "*" ! -i "*"--comment "*"$comment"*" -j ACCEPT") set -- $line ;; *) continue ;; esac
+		[ $# -eq 15 ] || continue
+		[ "$4" = "$network" ] && has "$devices" "$7" && continue
+		words="-s $4 ! -i $7 -o $9 -m comment --comment $comment -j ACCEPT"
+		delete filter DOCKER-USER
+	done <<END
+$rules
+END
+	for device in $devices; do
+		accept_rule "$device"
+		insert filter DOCKER-USER 1
+	done
+}
+
+# iptables locks one command, not several: two of us would both put a rule in.
+assert() {
+	mkdir -p "$folder" || return 1
+	exec 9>"$folder/masquerade.lock"
+	if ! command -v flock >/dev/null || flock -w 20 9; then
+		assert_alone
+		result=$?
+	else
+		say 'another run has been at it for 20 seconds'
+		result=1
+	fi
+	exec 9>&-
+	return $result
+}
+
+assert_alone() {
+	failed=0
+	# Before 1.6.0 -w takes no number.
+	[ -n "$wait" ] || { wait='-w 10' && iptables $wait -t nat -S POSTROUTING >/dev/null 2>&1; } || wait=-w
+	other=
+	case $(iptables --version) in
+	*nf_tables*)
+		# The program would load the tables by the mere question.
+		! grep -qx nat /proc/net/ip_tables_names 2>/dev/null || ! command -v iptables-legacy >/dev/null || other=iptables-legacy
+		;;
+	*)
+		! grep -q '^nf_tables ' /proc/modules 2>/dev/null || ! command -v iptables-nft >/dev/null || other=iptables-nft
+		;;
+	esac
+	look_at_links || return 1
+	is_flannel=no
+	if [ $flannel = yes ]; then
+		if flannel_in iptables || { [ -n "$other" ] && flannel_in "$other"; }; then is_flannel=yes
+		elif nft list chain ip flannel-ipv4 postrtg 2>/dev/null | grep -q "saddr $network.*masquerade"; then is_flannel=yes; fi
+	fi
+	known=
+	[ ! -r "$folder/masquerade.bridges" ] || read -r known <"$folder/masquerade.bridges" || :
+	pairs=
+	for pair in $bridges $known; do
+		has "$present" "$pair" && ! has "$pairs" "$pair" && pairs="$pairs $pair"
+	done
+	masquerade iptables "$pairs"
+	all=$pairs
+	for pair in $seen; do has "$all" "$pair" || all="$all $pair"; done
+	[ -z "$other" ] || masquerade "$other" ''
+	let_in iptables "$all"
+	[ "\${all# }" = "$known" ] || echo "\${all# }" >"$folder/masquerade.bridges"
+	return $failed
+}
+
+case \${1-} in
+assert) assert ;;
+watch)
+	repairs=0 quiet=0 pause=3
+	assert || say 'the rules are not as they should be'
+	while :; do
+		sleep $pause
+		changed=0
+		assert || say 'the rules are not as they should be'
+		if [ $changed -eq 0 ]; then
+			quiet=$((quiet + 1))
+			[ $quiet -lt 20 ] || { repairs=0; pause=3; }
+			continue
+		fi
+		quiet=0 repairs=$((repairs + 1))
+		[ $repairs -ne 10 ] || {
+			pause=60
+			say 'put back 10 times: somebody else cares for these rules too. Looked at once a minute from now on.'
+		}
+	done
+	;;
+*)
+	say "usage: $0 assert | watch"
+	exit 2
+	;;
+esac
+`;
+}
+
+/** What an earlier script of ours intends; undefined for a text that is none. */
+export function readMasqueradeScript(text: string): MasqueradeIntent | undefined {
+  const value = (name: string): string | undefined => new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1];
+  const network = parseIpv4Cidr(value('network') ?? '');
+  if (network === undefined || network.hostBits) return undefined;
+  const before = /^'(unset|true|false|)'$/.exec(value('ip_masq_before') ?? '')?.[1] ?? '';
+  return {
+    network: { base: network.base, length: network.length },
+    bridges: (/^bridges='\n([^']*)'$/m.exec(text)?.[1] ?? '').split('\n').flatMap((line) => {
+      const [device = '', range = ''] = line.split('=');
+      const subnet = parseIpv4Cidr(range);
+      return subnet === undefined || !isPlainDevice(device)
+        ? []
+        : [{ device, subnet: { base: subnet.base, length: subnet.length } }];
+    }),
+    byFlannel: value('flannel') === 'yes',
+    accepts: value('accept') === 'yes',
+    ipMasqBefore: before === '' ? null : before,
+  };
+}
+
+/** The script, what runs it for good, and what runs it at every start of Docker. */
+export function masqueradeFiles(intent: MasqueradeIntent, dockerService: string): readonly NodeFile[] {
+  const { script } = masqueradePaths;
+  const unit = [
+    '[Unit]',
+    "Description=Keeps containers' own addresses within the network",
+    "# Whoever writes rules at boot comes first; a reload of firewalld takes foreign rules away, Docker's and ours.",
+    `After=${dockerService}.service firewalld.service iptables.service netfilter-persistent.service nftables.service`,
+    'ReloadPropagatedFrom=firewalld.service',
+    '',
+    '[Service]',
+    `ExecStart=/bin/sh ${script} watch`,
+    `ExecReload=/bin/sh ${script} assert`,
+    'Restart=always',
+    'RestartSec=5',
+    '',
+    '[Install]',
+    'WantedBy=multi-user.target',
+  ];
+  const dropIn = [
+    '[Service]',
+    '# At every start Docker puts its own rule in again. Whatever becomes of this, Docker has started.',
+    `ExecStartPost=-/usr/bin/timeout 60 /bin/sh ${script} assert`,
+  ];
+  return [
+    file(script, 0o755, masqueradeScript(intent), 'puts the rules right, and keeps them so'),
+    file(masqueradePaths.unit, 0o644, `${mark()}${unit.join('\n')}\n`, 'does so for good, from every boot on'),
+    file(masqueradeDropIn(dockerService), 0o644, `${mark()}${dropIn.join('\n')}\n`, 'does so at every start of Docker'),
+  ];
+}
+
+function file(path: string, mode: number, content: string, why: string): NodeFile {
+  return { kind: 'file', path, mode, content, isSecret: false, why };
+}
