@@ -3,6 +3,7 @@ import { cleanPrefix, configKey, leaseListing } from '../net/flannel-keys';
 import { type FlannelVersion, isAtLeast } from '../net/flannel-version';
 import { parseIpv4 } from '../net/ipv4';
 import { type ForeignKey, type Lease, type LeaseReading, ownKeyTail, type UnreadableLease } from '../net/lease';
+import { leaseKey } from '../net/lease-key';
 import type { EffectiveConfig } from '../net/network-config';
 import { type NodeRef, nodesByPublicIP, publicIPOf } from '../net/node-ref';
 import { PlainLease } from '../net/plain-lease';
@@ -124,15 +125,6 @@ function deleteCommand(key: string, api: Api): string {
   return `ETCDCTL_API=${api === 'v3' ? '3 etcdctl del' : '2 etcdctl rm'} ${keyWord(key)}`;
 }
 
-/**
- * Writes the lease of a node that is alive, which then writes it anew. On v2 the key needs a TTL below the margin of
- * renewal for that: without one flanneld would take it for a reservation and leave it without the data that peers need.
- */
-function putCommand(key: string, value: string, api: Api): string {
-  const command = api === 'v3' ? '3 etcdctl put' : '2 etcdctl set --ttl 600';
-  return `ETCDCTL_API=${command} ${keyWord(key)} ${shellWord(value)}`;
-}
-
 /** Deletes a lease. flanneld knows leases by their subnet: the deletion of a second key takes the route of the first. */
 function deleteLease(lease: Lease, api: Api, twins: ReadonlySet<string>): string {
   const command = deleteCommand(lease.key, api);
@@ -169,7 +161,7 @@ function unreadableEffect(version: FlannelVersion): string {
   return `flanneld ${version.tag} fails on it every second and sees no other change until it restarts`;
 }
 
-function unreadable(lease: UnreadableLease, { api, version }: LeaseCheck): LeaseProblem {
+function unreadable(lease: UnreadableLease, { api, version, prefix }: LeaseCheck): LeaseProblem {
   const { key, reason, subnet } = lease;
   const effect = unreadableEffect(version);
   if (lease.part === 'key') {
@@ -185,7 +177,11 @@ function unreadable(lease: UnreadableLease, { api, version }: LeaseCheck): Lease
       keys: [key],
     });
   }
-  const mend = `If its node is alive: ${putCommand(key, '{"PublicIP":"IP-OF-ITS-NODE"}', api)} - flanneld there writes the rest; else: ${deleteCommand(key, api)}`;
+  // Only a key that flanneld itself would write can be made right.
+  const mend =
+    subnet !== null && key === leaseKey(prefix, subnet)
+      ? `netctl subnets mend ${formatCidr(subnet)}`
+      : `If its node is gone: ${deleteCommand(key, api)}`;
   if (lease.valueIsKey) {
     return problem({
       code: 'value-is-key',

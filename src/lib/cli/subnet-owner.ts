@@ -1,5 +1,5 @@
 import { InvalidInput } from '../errors';
-import type { Inventory } from '../inventory/inventory';
+import type { Inventory, InventoryNode } from '../inventory/inventory';
 import { formatCidr, type Ipv4Cidr, requireIpv4, requireIpv4Cidr } from '../net/cidr';
 import { formatIpv4 } from '../net/ipv4';
 import { nodesByPublicIP } from '../net/node-ref';
@@ -46,13 +46,16 @@ export function ownerOf(
     return { publicIP, node: nodesByPublicIP(inventory?.nodes ?? []).get(publicIP)?.name ?? null };
   }
   const [node] = chooseNodes(inventory, { names: [name ?? ''], all: false, limit: [] });
-  const publicIP = node?.publicIP;
-  if (node === undefined || publicIP === undefined) {
-    throw new InvalidInput({
-      code: 'no-public-ip',
-      message: `the inventory does not tell the public IP of ${name}, by which flanneld finds its lease`,
-      next: [`nodes: - { name: ${name}, publicIP: 10.4.7.21 }`, 'Or name it here: --public-ip IP'],
-    });
-  }
-  return { publicIP, node: node.name };
+  if (node === undefined) throw new TypeError(`${name} was chosen`);
+  return { publicIP: requirePublicIP(node), node: node.name };
+}
+
+/** By it flanneld finds its lease. @throws InvalidInput `no-public-ip` */
+export function requirePublicIP({ name, publicIP }: InventoryNode): string {
+  if (publicIP !== undefined) return publicIP;
+  throw new InvalidInput({
+    code: 'no-public-ip',
+    message: `the inventory does not tell the public IP of ${name}, by which flanneld finds its lease`,
+    next: [`nodes: - { name: ${name}, publicIP: 10.4.7.21 }`],
+  });
 }

@@ -24,9 +24,8 @@ export const leaseTopics: readonly Topic[] = [
       'The value is not the JSON of a lease. flanneld takes the subnet for free and gives it to another node, where it does not do worse (see unparsable-key). When the node that has it restarts on etcd v3 it may end with "subnet already exists", because the key is still there.',
     causes: ['The value was written by hand.', 'A script wrote something else to the key.'],
     mend: [
-      'When the node that has the subnet is alive, put {"PublicIP":"IP-OF-THE-NODE"} there: flanneld on it writes the rest within a second. On etcd v2 give it a TTL of 600 seconds; without one it becomes a reservation that lacks what peers need.',
-      'When it is gone, delete the key. A key that is a subnet is safe to delete.',
-      'With flannel v0.21.3 or later restart flanneld on nodes that have lost their routes.',
+      'netctl subnets mend SUBNET puts the right value back, and with flannel v0.21.3 or later writes all leases again, so that the routes come back.',
+      'Do not delete the key while its node lives: flanneld there ends with it. When the node is gone, a key that is a subnet is safe to delete.',
     ],
     see: ['value-is-key', 'unparsable-key'],
   },
@@ -37,7 +36,8 @@ export const leaseTopics: readonly Topic[] = [
       "The command that flannel's documentation gives for reservations, etcdctl put KEY $(etcdctl get KEY), stores the key as the value: etcdctl get prints both. What follows is that of unparsable-value.",
     causes: ['Somebody made a reservation as documented.'],
     mend: [
-      'Put {"PublicIP":"IP-OF-THE-NODE"} there; flanneld on that node writes the rest.',
+      'netctl subnets mend SUBNET puts back what the key held before.',
+      'To reserve a subnet: netctl subnets reserve SUBNET --node NAME.',
       'Use etcdctl get --print-value-only in scripts, and know that etcd v3 has no reservations (reservation-will-not-hold).',
     ],
     see: ['unparsable-value', 'reservation-will-not-hold'],
@@ -48,9 +48,7 @@ export const leaseTopics: readonly Topic[] = [
     meaning:
       'PublicIP holds an IPv4 address; IPv6 has PublicIPv6. Up to v0.28.8 an IPv6 address there crashes every flanneld that sees the lease (exit code 2), and again at each start until the value is gone.',
     causes: ['The lease was written by hand or by a tool.'],
-    mend: [
-      'Put {"PublicIP":"IPV4-OF-THE-NODE"} there, or delete the key when the node is gone. Then start flanneld on all nodes.',
-    ],
+    mend: ['netctl subnets mend SUBNET, or delete the key when the node is gone. Then start flanneld on all nodes.'],
     see: ['unparsable-value'],
   },
   {
@@ -280,7 +278,7 @@ export const leaseTopics: readonly Topic[] = [
     ],
     mend: [
       'Use it as a pre-assignment: the node takes this subnet when it starts.',
-      'Write the subnet into the inventory (nodes[].subnet), so that netctl subnets check tells when the node has another.',
+      'netctl subnets reserve SUBNET --node NAME keeps it for the node outside of the leases, and makes the lease again when it is lost.',
     ],
     see: ['pre-assigned', 'node-other-subnet'],
   },

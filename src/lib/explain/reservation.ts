@@ -140,4 +140,158 @@ export const reservationTopics: readonly Topic[] = [
     causes: ['The lease was made anew after the subnet was reserved.'],
     mend: ['netctl subnets reserve --enforce'],
   },
+  {
+    code: 'mend-what',
+    title: 'For which subnet --public-ip is meant was not said',
+    exit: exitCodes.invalid,
+    meaning: 'With --public-ip you say whose a subnet is, so one subnet has to be named beside it.',
+    causes: ['No subnet was named, or several.'],
+    mend: ['netctl subnets mend 10.5.1.0/24 --public-ip 192.168.0.7'],
+  },
+  {
+    code: 'mend-unknown',
+    title: 'What a lease was that cannot be read is not known',
+    meaning:
+      'The right value is looked for in the past of the key in etcd, in what netctl keeps, in the inventory, and on nodes whose subnet.env names the subnet. To delete the key is no way out while its node lives: flanneld there ends with its lease, and another node may be given the subnet.',
+    causes: [
+      'etcd has forgotten its past (compaction), and the owner is not in the inventory, cannot be reached, or has another subnet by now.',
+    ],
+    mend: ['Say whose it is: netctl subnets mend SUBNET --public-ip IP. Its flanneld writes the rest at once.'],
+    see: ['value-is-key', 'unparsable-value'],
+  },
+  {
+    code: 'mend-key',
+    title: 'A key among the leases is none of a lease, so no value makes it right',
+    meaning:
+      'flanneld finds the subnet in the key. Deleting such a key is a change that flanneld cannot read either: since v0.21.3 every node then drops its routes to all others, until leases are written again.',
+    causes: ['A copy or a note was put below the subnets by hand.'],
+    mend: [
+      'When a loss of routes for a moment does no harm: delete it with etcdctl, then netctl subnets mend --announce writes all leases again, and the routes come back.',
+    ],
+    see: ['unparsable-key'],
+  },
+  {
+    code: 'mend-overlap',
+    title: 'Another node has the range of a lease that cannot be read',
+    meaning:
+      'flanneld takes the range of a lease that it cannot read for free. Made right it would be a second lease of the same range.',
+    causes: ['The value was damaged some time ago, and a node was given the range since.'],
+    mend: [
+      'netctl subnets check tells who has it.',
+      'Let the former owner take another subnet, and delete the key with etcdctl; then netctl subnets mend --announce.',
+    ],
+  },
+  {
+    code: 'public-ip-in-use',
+    title: 'Another lease has this public IP',
+    exit: exitCodes.refused,
+    meaning:
+      'flanneld finds its lease by its public IP. Of two leases with the same it takes the first that it finds, and its containers may stand in the other.',
+    causes: [
+      'After its address had changed the node was started, and took another subnet.',
+      'Another node has this address.',
+    ],
+    mend: [
+      'netctl subnets show IP says which.',
+      'When it is a left-over of the same node: netctl subnets rehome SUBNET --to IP --drop OTHER_SUBNET.',
+    ],
+  },
+  {
+    code: 'rehome-no-lease',
+    title: 'There is no such lease to give another address',
+    exit: exitCodes.refused,
+    meaning: 'rehome changes the public IP in a lease that is there.',
+    causes: ['The lease ran out while the node was away.', 'A mistyped subnet.', 'Its value cannot be read.'],
+    mend: [
+      'netctl subnets ls lists them.',
+      'When it has run out: netctl subnets reserve SUBNET --node NAME makes a lease that the node takes when it starts.',
+    ],
+  },
+  {
+    code: 'rehome-dual-stack',
+    title: 'A lease with an IPv6 subnet is not given another address',
+    exit: exitCodes.refused,
+    meaning: 'Such a lease has two public addresses, and netctl changes one of IPv4 only.',
+    causes: ['The network has IPv6 on.'],
+    mend: ['Let flanneld take another subnet, then restart Docker there.'],
+  },
+  {
+    code: 'rehome-not-its-address',
+    title: 'The machine does not have the new public IP on an interface',
+    meaning: 'flanneld takes its public IP from an interface unless it is told another one with --public-ip.',
+    causes: ['The machine is behind NAT.', 'A mistyped address, or the address has not changed yet.'],
+    mend: [
+      'ip -4 addr on that machine.',
+      'Behind NAT: publicIP of the node in netctl.yaml, then netctl node bootstrap.',
+    ],
+  },
+  {
+    code: 'rehome-old-flags',
+    title: 'flanneld is told its old address when it starts',
+    meaning:
+      'With the old address in --iface or --public-ip it would end, or take the old lease. So it was not started.',
+    causes: ['The address stands in its unit, its environment file or its command line.'],
+    mend: [
+      'Write the new address into netctl.yaml, then: netctl node bootstrap NODE.',
+      'Or change it there by hand and start flanneld.',
+    ],
+  },
+  {
+    code: 'rehome-not-taken',
+    title: 'flanneld was started and has not taken its lease',
+    exit: exitCodes.failed,
+    meaning:
+      'After the lease was changed, flanneld should find it by its new public IP and write the same subnet into subnet.env.',
+    causes: ['It works with another address: --iface, --public-ip.', 'It does not reach etcd.'],
+    mend: ['On the node: journalctl -u flanneld -n 50.', 'netctl node status NODE'],
+  },
+  {
+    code: 'owner-unknown',
+    title: 'The machine of a lease is not in the inventory',
+    exit: exitCodes.refused,
+    meaning:
+      'flanneld must not run while its lease is changed, because it writes its own address back when it renews. netctl looks over SSH whether it runs.',
+    causes: ['The node is missing in netctl.yaml, or has another address there.'],
+    mend: ['Put the node into netctl.yaml.', 'Or stop flanneld there yourself, and give --etcd-only.'],
+  },
+  {
+    code: 'owner-unreachable',
+    title: 'The machine of a lease could not be asked',
+    exit: exitCodes.refused,
+    meaning:
+      'A machine that does not answer may be alive. Its lease is neither changed nor taken away without knowing that flanneld does not run there.',
+    causes: ['It is off, or its SSH is.', 'Its address has changed, and netctl.yaml has the old one.'],
+    mend: [
+      'Correct the address in netctl.yaml.',
+      'When you know that flanneld does not run there: --etcd-only.',
+      'Of a machine that is gone for good: netctl subnets reclaim NODE looks for proof.',
+    ],
+  },
+  {
+    code: 'flanneld-not-stoppable',
+    title: 'flanneld runs there, and netctl does not stop it',
+    exit: exitCodes.refused,
+    meaning: 'netctl stops flanneld by the service that started it, when nothing else stops with it.',
+    causes: [
+      'It was started by hand, or runs in a container.',
+      'Another unit requires it: systemd would stop that one too, Docker with all containers perhaps.',
+    ],
+    mend: ['Stop it on the machine in the way in which it was started, then run the command again.'],
+  },
+  {
+    code: 'release-still-reserved',
+    title: 'A subnet that was given back stays reserved',
+    meaning:
+      'The reservation is a wish of its own. netctl subnets reserve --enforce would make a lease for the node again.',
+    causes: ['The subnet was reserved for this node, and --unreserve was not given.'],
+    mend: ['netctl subnets unreserve SUBNET, when the node is not to come back.'],
+  },
+  {
+    code: 'release-comes-back',
+    title: 'flanneld starts again with the machine',
+    meaning:
+      'Its subnet was given back, and flanneld was stopped. When it starts again it takes a subnet: the same one, while that is free.',
+    causes: ['Its unit is enabled, or supervisord has its program.'],
+    mend: ['netctl node reset NODE takes flannel away from the machine.', 'Or disable the service there.'],
+  },
 ];

@@ -85,6 +85,9 @@ const tones: Readonly<Record<SubnetWorkReport['state'], Tone>> = {
   blocked: 'bad',
 };
 
+/** Of one item, for people. */
+const shownChanges = 8;
+
 const said: Readonly<Record<SubnetWorkReport['state'], string>> = {
   planned: 'to do',
   unchanged: 'unchanged',
@@ -139,7 +142,7 @@ export async function renderSubnetWork(
     };
     for (const each of item.before) step(each);
     if (item.before.length + item.after.length > 0 && item.changes.length > 0) output.push('  etcd\n');
-    for (const { kind, key, value, ttlSeconds, why } of item.changes) {
+    for (const { kind, key, value, ttlSeconds, why } of item.changes.slice(0, shownChanges)) {
       output.push(`    ${kind.padEnd(6)} ${safeText(key, 300)}  ${style.dim(safeText(why, 300))}\n`);
       if (kind === 'put') {
         const time =
@@ -150,6 +153,10 @@ export async function renderSubnetWork(
               : `  (TTL ${formatDuration(ttlSeconds)})`;
         output.push(`           ${safeText(value ?? 'bytes that are no text', 300)}${style.dim(time)}\n`);
       }
+    }
+    if (item.changes.length > shownChanges) {
+      const more = item.changes.length - shownChanges;
+      output.push(`    ${style.dim(`… ${plural(more, 'more change')}; -o json has them all`)}\n`);
     }
     for (const each of item.after) step(each);
   }

@@ -1,0 +1,197 @@
+import { execute } from '../engine/execute';
+import { ChangeFailed, Refused } from '../errors';
+import { hasWrittenSubnet } from '../fact/has-written-subnet';
+import type { InventoryNode } from '../inventory/inventory';
+import { cidrOf, formatCidr } from '../net/cidr';
+import { parseIpv4 } from '../net/ipv4';
+import type { Problem } from '../net/problem';
+import { planRemoval } from '../plan/reclaim';
+import { planRehome, type Rehome, type RehomeWish } from '../plan/rehome';
+import { isSame } from '../plan/reservation-state';
+import { isBlocked } from '../plan/subnet-work';
+import { stepReport } from '../view/node-bootstrap';
+import { entryFinder, removalContext, ttlsOf, untilGone } from './lease-entries';
+import { ask, carryOutAt, type LeaseOwner, lookAtOwner, ownerStep, whileStopped } from './lease-owner';
+import type { Hosts } from './nodes';
+import { readReservationsOf } from './reserve-scene';
+import type { NetworkStore, Session } from './session';
+import type { WorkWithNode } from './subnet-work';
+
+export interface RehomeWork extends WorkWithNode {
+  /** Null when the node is not asked, or nothing is to be done. */
+  readonly owner: LeaseOwner | null;
+  readonly starts: boolean;
+}
+
+export interface RehomeRun {
+  readonly session: Session;
+  readonly opened: NetworkStore;
+  readonly hosts: Hosts;
+  readonly wish: RehomeWish;
+  /** A person says that flanneld does not run there. */
+  readonly etcdOnly: boolean;
+}
+
+/** What is to be done in etcd, from what is there now. */
+async function planInEtcd({ session, opened, wish }: RehomeRun): Promise<Rehome> {
+  const [network, reservations, removals] = await Promise.all([
+    session.network(opened),
+    readReservationsOf(opened),
+    removalContext(opened, 'netctl subnets rehome'),
+  ]);
+  const entryOf = entryFinder(network.snapshot);
+  const others = network.leases.leases.filter(({ publicIP }) => publicIP === wish.to);
+  const ttls = await ttlsOf(opened, entryOf, others);
+  return planRehome(wish, {
+    version: network.version,
+    reading: network.leases,
+    effective: network.effective,
+    reservations,
+    nodes: session.inventory?.nodes ?? [],
+    entryOf,
+    removalOf: (lease, entry) =>
+      planRemoval(
+        {
+          lease,
+          entry,
+          ttlSeconds: ttls.get(lease.key) ?? null,
+          reasons: [`the left-over of ${wish.to}, which keeps ${formatCidr(wish.subnet)}`],
+        },
+        removals,
+      ),
+  });
+}
+
+/**
+ * The plan for etcd, with what has to be done on the node around it.
+ * @throws Refused `owner-unknown`, and what a look at the owner throws
+ */
+export async function planRehomeRun(run: RehomeRun): Promise<RehomeWork> {
+  const { session, wish, hosts } = run;
+  const rehome = await planInEtcd(run);
+  const alone = { ...rehome, owner: null, starts: false };
+  if (isBlocked(rehome) || rehome.changes.length === 0 || run.etcdOnly) return alone;
+  const { inventory } = session;
+  const node = inventory === undefined ? undefined : ownerIn(inventory.nodes, wish.to, rehome.from);
+  if (inventory === undefined || node === undefined) {
+    throw new Refused({
+      code: 'owner-unknown',
+      message: `no node of the inventory has ${wish.to} or ${rehome.from ?? 'the former address'}, so whether its flanneld runs is not known; nothing was done`,
+      next: [
+        'A flanneld that runs writes its old address back when it renews the lease.',
+        'Put the node into netctl.yaml; or stop flanneld there yourself, then: the same command with --etcd-only',
+      ],
+    });
+  }
+  const owner = await lookAtOwner(node, inventory, session.version, hosts);
+  const { service, seen } = owner;
+  const old = rehome.from === null ? undefined : wordWith(owner, rehome.from);
+  const starts = service.start !== null && old === undefined;
+  const problems: Problem[] = [...rehome.problems];
+  const hasIt = !seen.links.known || seen.links.value.some(({ addresses }) => addresses.some(isAddress(wish.to)));
+  if (!hasIt) {
+    problems.push({
+      code: 'rehome-not-its-address',
+      severity: 'warning',
+      path: wish.to,
+      message: `${node.name} has no interface with ${wish.to}: flanneld finds the lease only when it is told so with --public-ip`,
+      suggestion: null,
+    });
+  }
+  if (old !== undefined) {
+    problems.push({
+      code: 'rehome-old-flags',
+      severity: 'warning',
+      path: node.name,
+      message: `flanneld on ${node.name} is told its old address (${old}), so it is not started`,
+      suggestion: `netctl node bootstrap ${node.name}, with the new address in netctl.yaml, writes its settings anew and starts it`,
+    });
+  }
+  return {
+    ...rehome,
+    problems,
+    owner,
+    starts,
+    before: service.kind === 'runs' ? [stepReport(stopStep(owner))] : [],
+    after: starts ? [stepReport(startStep(owner))] : [],
+  };
+}
+
+/** By its new address, else by the one that it had. */
+function ownerIn(nodes: readonly InventoryNode[], to: string, from: string | null): InventoryNode | undefined {
+  const by = (ip: string) => nodes.find(({ publicIP, address }) => publicIP === ip || address === ip);
+  return by(to) ?? (from === null ? undefined : by(from));
+}
+
+function isAddress(text: string) {
+  const wanted = parseIpv4(text);
+  return (each: { readonly family: 4 | 6; readonly address: number | bigint }): boolean =>
+    each.family === 4 && each.address === wanted;
+}
+
+/** The word of flanneld's command line, variables or unit in which an address stands. */
+function wordWith({ seen }: LeaseOwner, ip: string): string | undefined {
+  const words = [
+    ...(seen.flanneld.known
+      ? seen.flanneld.value.flatMap((process) => [...process.words, ...(process.environment?.values() ?? [])])
+      : []),
+    ...(seen.units.known ? Array.from(seen.units.value.values()).flatMap(({ execStart }) => execStart) : []),
+  ];
+  // Endpoints of etcd may be on this very machine.
+  return words.find((word) => !word.includes('://') && word.split(/[^0-9.]+/).includes(ip));
+}
+
+function stopStep(owner: LeaseOwner) {
+  if (owner.service.kind !== 'runs') throw new TypeError('flanneld does not run');
+  return ownerStep(`${owner.node.name}: before`, owner.service.stop, []);
+}
+
+function startStep(owner: LeaseOwner) {
+  if (owner.service.start === null) throw new TypeError('nothing starts flanneld');
+  return ownerStep(`${owner.node.name}: after`, owner.service.start, []);
+}
+
+/** Stop, rewrite what is there then, start. */
+export async function carryOutRehome(run: RehomeRun, work: RehomeWork): Promise<void> {
+  const { owner } = work;
+  if (owner?.service.kind === 'runs') await carryOutAt(owner, stopStep(owner), run.hosts);
+  try {
+    // Until it stopped flanneld may have renewed.
+    const { changes, problems, removal, subnet } = await planInEtcd(run);
+    const [blocked] = problems.filter(({ severity }) => severity === 'error');
+    if (blocked !== undefined) throw new ChangeFailed({ code: blocked.code, message: blocked.message });
+    const isRemoval = (key: string): boolean => removal !== null && (key === removal.key || key === removal.keep?.key);
+    await execute({ title: subnet, changes: changes.filter(({ key }) => isRemoval(key)) }, run.opened.store);
+    if (removal !== null) await untilGone(run.opened, [removal.key]);
+    await execute({ title: subnet, changes: changes.filter(({ key }) => !isRemoval(key)) }, run.opened.store);
+  } catch (error) {
+    throw owner?.service.kind === 'runs' ? whileStopped(error, owner) : error;
+  }
+  if (owner === null || !work.starts) return;
+  await carryOutAt(owner, startStep(owner), run.hosts);
+  await untilTaken(run, owner);
+}
+
+const takeMs = 30_000;
+
+/** systemd says that flanneld has started when it has its subnet; others say it before. */
+async function untilTaken({ wish, hosts }: RehomeRun, { node, subnetFile }: LeaseOwner): Promise<void> {
+  const deadline = performance.now() + takeMs;
+  for (;;) {
+    const { flanneld, subnetEnv } = await ask(node, subnetFile, hosts);
+    const own = subnetEnv.known && subnetEnv.value.present ? subnetEnv.value.reading.env.subnet : null;
+    const taken = own === null ? null : cidrOf(own.address, own.length);
+    if (taken !== null && isSame(taken, wish.subnet) && hasWrittenSubnet(flanneld, subnetEnv)) return;
+    if (performance.now() > deadline) {
+      throw new ChangeFailed({
+        code: 'rehome-not-taken',
+        message: `${node.name}: flanneld was started and has not taken ${formatCidr(wish.subnet)}${taken === null ? '' : `: ${subnetFile} names ${formatCidr(taken)}`}`,
+        next: [
+          `On ${node.name}: journalctl -u flanneld -n 50`,
+          'Does it start with the new address? --iface, --public-ip',
+        ],
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+}
