@@ -141,9 +141,9 @@ delete() {
 	say "$iptables: taken out: $2 $words"
 }
 
-# masquerade IPTABLES PAIRS: the pairs are to be there in any case, others only in place of Docker's rule
+# masquerade IPTABLES PAIRS MORE: the pairs are to be there in any case, more only in place of Docker's rule
 masquerade() {
-	iptables=$1 wanted=$2
+	iptables=$1 wanted=$2 kept="$2 $3"
 	rules=$("$iptables" $wait -t nat -S POSTROUTING) || { failed=1; return; }
 	at=0 dockers= seen= ours= surplus=
 	while read -r line; do
@@ -153,7 +153,7 @@ masquerade() {
 			docker_rule "$7=$4"
 			[ "$line" = "-A POSTROUTING $words" ] && inside "$4" || continue
 			dockers="$dockers $7=$4@$at"
-			has "$wanted" "$7=$4" || wanted="$wanted $7=$4"
+			kept="$kept $7=$4"
 			has "$seen" "$7=$4" || seen="$seen $7=$4"
 		}
 		[ $# -eq 16 ] && [ "$3 $5$6 $8$9 \${11}" = '-s !-d !-o -m' ] || continue
@@ -186,7 +186,7 @@ END
 		}
 	done
 	for pair in $ours; do
-		[ $is_flannel = no ] && has "$wanted" "$pair" && continue
+		[ $is_flannel = no ] && has "$kept" "$pair" && continue
 		own_rule "$pair"
 		delete nat POSTROUTING
 	done
@@ -259,10 +259,10 @@ assert_alone() {
 	for pair in $bridges $known; do
 		has "$present" "$pair" && ! has "$pairs" "$pair" && pairs="$pairs $pair"
 	done
-	masquerade iptables "$pairs"
+	masquerade iptables "$pairs" ''
 	all=$pairs
 	for pair in $seen; do has "$all" "$pair" || all="$all $pair"; done
-	[ -z "$other" ] || masquerade "$other" ''
+	[ -z "$other" ] || masquerade "$other" '' "$all"
 	let_in iptables "$all"
 	[ "\${all# }" = "$known" ] || echo "\${all# }" >"$folder/masquerade.bridges"
 	return $failed

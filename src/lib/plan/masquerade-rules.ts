@@ -120,7 +120,8 @@ function saved(chain: string, words: readonly string[]): SavedRule {
 export function mendedRules(front: FrontRules, intent: MasqueradeIntent): FrontRules {
   const { network, byFlannel } = intent;
   const ours = new Set<string>();
-  const wanted = new Map(front.isStandard ? intent.bridges.map((bridge) => [pairText(bridge), bridge] as const) : []);
+  // In the front end that Docker does not use a rule only takes the place of an old one of Docker's, and then stays.
+  const wanted = new Map(intent.bridges.map((bridge) => [pairText(bridge), bridge] as const));
   for (const bridge of dockerRulesIn(front, network)) wanted.set(pairText(bridge), bridge);
   for (const rule of natRules(front)) {
     const own = ownRuleOf(rule);
@@ -144,7 +145,7 @@ export function mendedRules(front: FrontRules, intent: MasqueradeIntent): FrontR
       nat.push(rule);
     } else nat.push(rule);
   }
-  if (!byFlannel) {
+  if (!byFlannel && front.isStandard) {
     for (const [pair, bridge] of wanted) {
       if (!ours.has(pair)) nat.unshift(saved(postrouting, mendedMasquerade(bridge, network)));
     }
