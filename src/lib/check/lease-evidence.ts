@@ -111,15 +111,13 @@ export function judgeLease(look: LeaseLook, options: JudgeOptions): LeaseJudgeme
 
   const isProvenBySsh = owner.speaks === 'gone';
   // A machine that SSH found without flanneld answers pings as before.
-  const blocking = evidence.find(
+  const blocking = evidence.filter(
     ({ name, speaks }) => speaks === 'alive' && name !== 'inventory' && !(isProvenBySsh && mayStillSpeak.has(name)),
   );
-  if (blocking !== undefined) {
-    // Neither shows that anything lives there now.
-    const isPossible =
-      blocking === ttl || (blocking === owner && look.owner.kind === 'seen' && look.owner.state.kind === 'may-start');
-    return judged(isPossible ? 'not-proven' : 'alive', blocking.text);
-  }
+  const life = blocking.find((each) => showsLife(each, look.owner));
+  if (life !== undefined) return judged('alive', life.text);
+  const [doubt] = blocking;
+  if (doubt !== undefined) return judged('not-proven', look.owner.kind === 'seen' ? owner.text : doubt.text);
   if (isProvenBySsh) return judged('proven-gone', owner.text);
 
   const isSilent = publicIP.silent.length > 0 && overlay.silent.length > 0;
@@ -135,6 +133,13 @@ export function judgeLease(look: LeaseLook, options: JudgeOptions): LeaseJudgeme
     );
   }
   return judged('not-proven', notProvenBecause(look));
+}
+
+/** Or only leaves it possible: a flanneld that may start, a machine that answers pings and was looked at, a recent write. */
+function showsLife({ name }: Evidence, owner: LeaseLook['owner']): boolean {
+  if (name === 'ttl') return false;
+  if (owner.kind !== 'seen') return true;
+  return name === 'flanneld' ? owner.state.kind !== 'may-start' : name !== 'public-ip';
 }
 
 /** What may speak for life although SSH saw that its flanneld is gone: the machine itself, and a write before it went. */
