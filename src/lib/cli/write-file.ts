@@ -1,16 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { link, open, realpath, rename, unlink } from 'node:fs/promises';
+import { link, open, realpath, rename, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ChangeFailed, InvalidInput, Refused } from '../errors';
 
 /**
  * Writes a text file whole or not at all: beside the target, flushed, then put in its place.
+ * @param text a long one may come in chunks
  * @param force replace what is there; otherwise the file must not exist yet
  * @throws Refused `file-exists` · InvalidInput `file-unwritable` · ChangeFailed `file-write-failed` (a full disk)
  */
 export async function writeTextFile(
   file: string,
-  text: string,
+  text: string | Iterable<string>,
   options: { readonly mode: number; readonly force: boolean },
 ): Promise<void> {
   // Through a symbolic link, as an editor would: the link itself stays.
@@ -21,7 +22,7 @@ export async function writeTextFile(
     const handle = await open(beside, 'wx', 0o600);
     isBeside = true;
     try {
-      await handle.writeFile(text);
+      await writeFile(handle, text);
       await handle.chmod(options.mode);
       await handle.sync();
     } finally {

@@ -1,3 +1,4 @@
+import { backupTopics } from './backup';
 import { bootstrapTopics } from './bootstrap';
 import { cliTopics } from './cli';
 import { commandTopics } from './command';
@@ -34,6 +35,7 @@ export const areas: readonly { readonly title: string; readonly topics: readonly
   { title: 'Reclaiming leases', topics: reclaimTopics },
   { title: 'Reserving, moving and mending subnets', topics: reservationTopics },
   { title: 'The lock', topics: lockTopics },
+  { title: 'Backup and restore', topics: backupTopics },
   { title: 'Before a bootstrap', topics: preflightTopics },
   { title: 'Nodes', topics: bootstrapTopics },
   { title: 'Taking a node out', topics: resetTopics },

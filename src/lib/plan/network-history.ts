@@ -63,6 +63,11 @@ function readHistoryRecord(value: Uint8Array): HistoryRecord | undefined {
   };
 }
 
+/** Whether netctl wrote this value of a history key. */
+export function isHistoryRecord(value: Uint8Array): boolean {
+  return readHistoryRecord(value) !== undefined;
+}
+
 /** The records of a snapshot of netctl's history keys, the newest replacement first. */
 export function historyOf(snapshot: Snapshot): readonly HistoryRecord[] {
   const records: HistoryRecord[] = [];

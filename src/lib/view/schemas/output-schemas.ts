@@ -6,9 +6,11 @@ import { etcdLeaseList } from './etcd-lease-list';
 import { fixMasqueradeList } from './fix-masquerade-list';
 import { inventoryValidation } from './inventory-validation';
 import { network } from './network';
+import { networkBackupReport } from './network-backup-report';
 import { networkChange } from './network-change';
 import { networkHistoryList } from './network-history-list';
 import { networkLayoutList } from './network-layout-list';
+import { networkRestore } from './network-restore';
 import { networkValidation } from './network-validation';
 import { nodeBootstrapList } from './node-bootstrap-list';
 import { nodeList } from './node-list';
@@ -42,9 +44,11 @@ export const outputDocuments = {
   InventoryValidation: inventoryValidation,
   List: anyListSchema,
   Network: network,
+  NetworkBackupReport: networkBackupReport,
   NetworkChange: networkChange,
   NetworkHistoryList: networkHistoryList,
   NetworkLayoutList: networkLayoutList,
+  NetworkRestore: networkRestore,
   NetworkValidation: networkValidation,
   NodeList: nodeList,
   NodeStatusList: nodeStatusList,
