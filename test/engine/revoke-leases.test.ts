@@ -3,7 +3,7 @@ import { revokeLeases } from '../../src/lib/engine/revoke-leases';
 import { openEtcdV3 } from '../../src/lib/store/etcd-v3';
 import type { Store } from '../../src/lib/store/store';
 import { type Etcd, startEtcd, until } from '../support/etcd';
-import { hostGw, leaseLikeFlanneld, prefix } from '../support/flannel-leases';
+import { hostGw, leaseLikeFlanneld } from '../support/flannel-leases';
 
 let etcd: Etcd;
 let store: Store;

@@ -8,10 +8,13 @@ import type { Problem } from '../../src/lib/net/problem';
 import type { Layout } from '../../src/lib/plan/capacity';
 import type { RouteRow } from '../../src/lib/plan/direct-routes';
 import type { CertificateItem } from '../../src/lib/view/certificate-list';
+import type { EtcdLeaseItem } from '../../src/lib/view/etcd-lease-list';
 import type { MasqueradeReport } from '../../src/lib/view/masquerade';
 import type { NetworkDocument } from '../../src/lib/view/network';
+import type { NetworkBackupReport } from '../../src/lib/view/network-backup';
 import type { NetworkChangeDocument } from '../../src/lib/view/network-change';
 import type { NetworkHistoryItem } from '../../src/lib/view/network-history';
+import type { NetworkRestoreReport } from '../../src/lib/view/network-restore';
 import type { NetworkValidation } from '../../src/lib/view/network-validation';
 import type { NodeReport } from '../../src/lib/view/node-bootstrap';
 import type { NodeItem } from '../../src/lib/view/node-list';
@@ -24,6 +27,7 @@ import { outputDocuments, outputSchemas } from '../../src/lib/view/schemas/outpu
 import type { SubnetDocument } from '../../src/lib/view/subnet';
 import type { SubnetCheckDocument } from '../../src/lib/view/subnet-check';
 import type { SubnetEvent } from '../../src/lib/view/subnet-event';
+import type { SubnetHistoryItem } from '../../src/lib/view/subnet-history';
 import type { SubnetItem } from '../../src/lib/view/subnet-list';
 import type { SubnetMapDocument } from '../../src/lib/view/subnet-map-counts';
 import type { ReclaimItem } from '../../src/lib/view/subnet-reclaim';
@@ -46,12 +50,15 @@ type Same<A, B> = [keyof A, keyof B] extends [keyof B, keyof A] ? ([A, B] extend
 const shapes: Readonly<Record<Exclude<OutputKind, 'Error' | 'List'>, true>> = {
   CertificateList: true satisfies Same<CertificateItem, Item<'CertificateList'>>,
   FixMasqueradeList: true satisfies Same<MasqueradeReport, Item<'FixMasqueradeList'>>,
+  EtcdLeaseList: true satisfies Same<EtcdLeaseItem, Item<'EtcdLeaseList'>>,
   InventoryValidation: true satisfies Same<InventoryValidation, Body<'InventoryValidation'>>,
   Network: true satisfies Same<NetworkDocument, Body<'Network'>>,
+  NetworkBackupReport: true satisfies Same<NetworkBackupReport, Body<'NetworkBackupReport'>>,
   NetworkChange: true satisfies Same<NetworkChangeDocument, Body<'NetworkChange'>>,
   NetworkHistoryList: true satisfies Same<NetworkHistoryItem, Item<'NetworkHistoryList'>>,
   NodeBootstrapList: true satisfies Same<NodeReport, Item<'NodeBootstrapList'>>,
   NetworkLayoutList: true satisfies Same<Layout, Item<'NetworkLayoutList'>>,
+  NetworkRestore: true satisfies Same<NetworkRestoreReport, Body<'NetworkRestore'>>,
   NetworkValidation: true satisfies Same<NetworkValidation, Body<'NetworkValidation'>>,
   NodeList: true satisfies Same<NodeItem, Item<'NodeList'>>,
   NodeStatusList: true satisfies Same<NodeStatusItem, Item<'NodeStatusList'>>,
@@ -62,6 +69,7 @@ const shapes: Readonly<Record<Exclude<OutputKind, 'Error' | 'List'>, true>> = {
   SettingList: true satisfies Same<EffectiveSetting, Item<'SettingList'>>,
   SubnetCheck: true satisfies Same<SubnetCheckDocument, Body<'SubnetCheck'>>,
   SubnetEvent: true satisfies Same<SubnetEvent, Body<'SubnetEvent'>>,
+  SubnetHistoryList: true satisfies Same<SubnetHistoryItem, Item<'SubnetHistoryList'>>,
   SubnetList: true satisfies Same<SubnetItem, Item<'SubnetList'>>,
   SubnetLookup: true satisfies Same<SubnetDocument, Body<'SubnetLookup'>>,
   SubnetMap: true satisfies Same<SubnetMapDocument, Body<'SubnetMap'>>,
