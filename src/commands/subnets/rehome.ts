@@ -5,6 +5,7 @@ import { carryOutRehome, planRehomeRun, type RehomeWork } from '../../lib/cli/re
 import { Session } from '../../lib/cli/session';
 import { requireSubnet } from '../../lib/cli/subnet-owner';
 import { SubnetWorkCommand, subnetWorkFlags } from '../../lib/cli/subnet-work';
+import { exitCodes } from '../../lib/errors';
 import { formatCidr, requireIpv4 } from '../../lib/net/cidr';
 import { formatIpv4 } from '../../lib/net/ipv4';
 
@@ -19,7 +20,10 @@ export default class SubnetsRehome extends SubnetWorkCommand {
     '<%= config.bin %> <%= command.id %> 10.5.1.0/24 --to 192.168.0.17 --drop 10.5.44.0/24',
     '<%= config.bin %> <%= command.id %> 10.5.1.0/24 --to 192.168.0.17 --etcd-only --yes',
   ];
-  static exitCodes = { 3: 'another lease has that address, or whether flanneld runs there is not known' };
+  static exitCodes = {
+    3: 'another lease has that address, or whether flanneld runs there is not known',
+    10: 'done, and flanneld has to be started with its new address: netctl node bootstrap NODE',
+  };
   static override args = { subnet: requiredArgument({ description: 'The subnet that the node keeps.' }) };
   static override flags = {
     ...ownFlags('subnets rehome', {
@@ -50,7 +54,7 @@ export default class SubnetsRehome extends SubnetWorkCommand {
     const hosts = await openHosts({ hostKey: flags['host-key'] });
     try {
       const run = { session, opened, hosts, wish: { subnet, to, drop }, etcdOnly: flags['etcd-only'] };
-      await this.work<RehomeWork>(
+      const done = await this.work<RehomeWork>(
         opened,
         {
           doing: `subnets rehome ${formatCidr(subnet)} --to ${to}`,
@@ -61,8 +65,15 @@ export default class SubnetsRehome extends SubnetWorkCommand {
         },
         flags,
       );
+      const isOff = done.items.some(({ state, problems }) => state === 'done' && problems.some(isStopped));
+      if (isOff) this.exitWith(exitCodes.problems);
     } finally {
       hosts.close();
     }
   }
+}
+
+/** It was stopped, and could not be started with its old settings. */
+function isStopped({ code }: { readonly code: string }): boolean {
+  return code === 'rehome-old-flags';
 }

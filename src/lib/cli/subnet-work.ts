@@ -211,6 +211,7 @@ async function carryOutAll<Work extends WorkWithNode>(
       });
       return { report: subnetWorkReport(work, 'failed', undone), failure: undone };
     }
-    return { report: subnetWorkReport(left === undefined ? work : { ...work, problems: left.problems }, 'done') };
+    const news = (left?.problems ?? []).filter(({ code }) => !work.problems.some((each) => each.code === code));
+    return { report: subnetWorkReport({ ...work, problems: [...work.problems, ...news] }, 'done') };
   });
 }
