@@ -220,6 +220,10 @@ async function lookAgain(
           ? { state: 'conflict', error: 'somebody has written it again: its node lives' }
           : { state: 'reclaimed', error: null };
       case 'conflict':
+        // It was about to end when it was read, or a run before was cut off while etcd let it expire.
+        if (unseen === null && outcome.error.code !== 'lock-lost' && !there.has(outcome.key)) {
+          return { state: 'ended', error: null };
+        }
         return { state: outcome.error.code === 'lock-lost' ? 'failed' : 'conflict', error: outcome.error.message };
       case 'failed':
         return { state: 'failed', error: outcome.error.message };

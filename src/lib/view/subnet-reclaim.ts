@@ -10,11 +10,11 @@ import { textWidthFor } from './text-width';
 import { wrap } from './wrap';
 
 /**
- * `planned`: would be taken away. `reclaimed`: is gone. `conflict`: was written since, and left. `failed`: what became of it is
+ * `planned`: would be taken away. `reclaimed`: is gone. `ended`: went by itself meanwhile. `conflict`: was written since, and left. `failed`: what became of it is
  * not known. `skipped`: not begun. `over-max`: proven gone, and left because enough go already. `left`: everything that is
  * not proven gone.
  */
-export type ReclaimState = 'planned' | 'reclaimed' | 'conflict' | 'failed' | 'skipped' | 'over-max' | 'left';
+export type ReclaimState = 'planned' | 'reclaimed' | 'ended' | 'conflict' | 'failed' | 'skipped' | 'over-max' | 'left';
 
 export interface ReclaimItem {
   readonly subnet: string;
@@ -49,6 +49,7 @@ export interface ReclaimDocument {
 const tones: Readonly<Record<ReclaimState, Tone>> = {
   planned: 'strong',
   reclaimed: 'good',
+  ended: 'good',
   conflict: 'warn',
   failed: 'bad',
   skipped: 'warn',
@@ -59,6 +60,7 @@ const tones: Readonly<Record<ReclaimState, Tone>> = {
 const said: Readonly<Record<Exclude<ReclaimState, 'left'>, string>> = {
   planned: 'proven gone, to be reclaimed',
   reclaimed: 'reclaimed, and looked at again',
+  ended: 'gone: it ended by itself meanwhile',
   conflict: 'left: it was written meanwhile, so somebody has it',
   failed: 'failed',
   skipped: 'not begun',
@@ -77,7 +79,8 @@ const evidenceTones: Readonly<Record<Evidence['speaks'], Tone>> = { gone: 'warn'
 
 export const reclaimListView: ListView<ReclaimItem> = {
   kind: 'SubnetReclaimList',
-  name: ({ subnet, state }) => (state === 'planned' || state === 'reclaimed' ? subnet : `${subnet}\t${state}`),
+  name: ({ subnet, state }) =>
+    state === 'planned' || state === 'reclaimed' || state === 'ended' ? subnet : `${subnet}\t${state}`,
   empty: 'No lease looks dead.',
   columns: [
     { header: 'SUBNET', cell: ({ subnet }) => subnet },
@@ -111,7 +114,7 @@ export async function renderReclaim(document: ReclaimDocument, screen: Screen): 
     const word = item.state === 'left' ? verdictWords[item.verdict] : said[item.state];
     output.push(`${style.strong(safeText(item.subnet))}  ${safeText(owner)}  ${style.tone(tones[item.state], word)}\n`);
     if (item.error !== null) output.push(`  ${style.bad(safeText(item.error, longestText))}\n`);
-    if (item.state === 'reclaimed') continue;
+    if (item.state === 'reclaimed' || item.state === 'ended') continue;
     for (const { name, speaks, text } of item.evidence) {
       const safe = safeText(text, longestText);
       const [first = '', ...others] = wrap(safe, columns, await textWidthFor([safe]));
@@ -120,7 +123,16 @@ export async function renderReclaim(document: ReclaimDocument, screen: Screen): 
     }
   }
   const count = (state: ReclaimState): number => items.filter((item) => item.state === state).length;
-  const states: readonly ReclaimState[] = ['planned', 'reclaimed', 'conflict', 'failed', 'skipped', 'over-max', 'left'];
+  const states: readonly ReclaimState[] = [
+    'planned',
+    'reclaimed',
+    'ended',
+    'conflict',
+    'failed',
+    'skipped',
+    'over-max',
+    'left',
+  ];
   const parts = states.flatMap((state) => (count(state) === 0 ? [] : [`${count(state)} ${countWords[state]}`]));
   if (items.length > 0) output.push('\n');
   const living = alive === 0 ? '' : `, ${plural(alive, 'lease')} with a living node`;
@@ -132,6 +144,7 @@ export async function renderReclaim(document: ReclaimDocument, screen: Screen): 
 const countWords: Readonly<Record<ReclaimState, string>> = {
   planned: 'to be reclaimed',
   reclaimed: 'reclaimed',
+  ended: 'ended by itself',
   conflict: 'written meanwhile',
   failed: 'failed',
   skipped: 'not begun',

@@ -23,8 +23,10 @@ export const subnetReclaimList = documentSchema('SubnetReclaimList', {
       why: z.string(),
       evidence: z.array(leaseEvidence),
       state: z
-        .enum(['planned', 'reclaimed', 'conflict', 'failed', 'skipped', 'over-max', 'left'])
-        .describe('reclaimed: it is gone. conflict: it was written meanwhile and left. left: not proven gone.'),
+        .enum(['planned', 'reclaimed', 'ended', 'conflict', 'failed', 'skipped', 'over-max', 'left'])
+        .describe(
+          'reclaimed: it is gone. ended: it went by itself meanwhile. conflict: it was written meanwhile and left. left: not proven gone.',
+        ),
       error: z.string().nullable(),
     }),
   ),
