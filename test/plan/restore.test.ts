@@ -1,6 +1,8 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { NetworkBackup } from '../../src/lib/net/backup-file';
 import { newestFlannel, parseFlannelVersion } from '../../src/lib/net/flannel-version';
+import { readLease } from '../../src/lib/net/lease';
 import { planRestore } from '../../src/lib/plan/restore';
 import type { Api, Entry } from '../../src/lib/store/store';
 
@@ -171,5 +173,54 @@ describe('the plan of a restore', () => {
       '/coreos.com/two/subnets/10.5.1.0-24',
       '/coreos.com/two/config',
     ]);
+  });
+
+  it('of any backup at all writes no key among the leases that flanneld cannot read, and nothing outside its places', () => {
+    const text = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 30 }),
+      fc.json({ maxDepth: 2 }),
+      fc.ipV4().map((ip) => owner(ip)),
+      fc.ipV6().map((ip) => owner(ip)),
+    );
+    const tail = fc
+      .oneof(
+        fc.string({ unit: 'binary', maxLength: 20 }),
+        fc.tuple(fc.ipV4(), fc.nat({ max: 40 })).map(([ip, length]) => `${ip}-${length}`),
+        fc.tuple(fc.ipV4(), fc.ipV6()).map(([ip, ipv6]) => `${ip}-24&${ipv6}-64`),
+      )
+      .filter((key) => !key.includes('/') && key !== '');
+    const any = fc.record({
+      tail,
+      value: text.map((value) => Buffer.from(value)),
+      permanent: fc.boolean(),
+      ttlSeconds: fc.constant(5),
+    });
+    const own = fc.record({
+      tail: tail.map((key) => `reservations/${key}`),
+      value: text.map((value) => Buffer.from(value)),
+    });
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(any, { selector: (each) => each.tail, maxLength: 6 }),
+        fc.array(own, { maxLength: 2 }),
+        fc.constantFrom<Api>('v2', 'v3'),
+        (leases, records, api) => {
+          const version = api === 'v3' ? newestFlannel : parseFlannelVersion('v0.17.0');
+          for (const change of plan(backupOf(leases, { own: records }), {}, api).changes) {
+            if (change.kind !== 'put') throw new Error('a restore deletes nothing');
+            const { key, value } = change;
+            if (key === `${prefix}/config` || key.startsWith(`${prefix}-netctl/reservations/`)) continue;
+            expect(key.startsWith(`${prefix}/subnets/`)).toBe(true);
+            const read = readLease(
+              { key, value, revision: '1', createdRevision: '1', permanent: false },
+              prefix,
+              version,
+            );
+            expect('address' in read).toBe(true);
+          }
+        },
+      ),
+      { numRuns: 500 },
+    );
   });
 });
