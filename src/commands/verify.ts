@@ -6,7 +6,7 @@ import { Session } from '../lib/cli/session';
 import { verifyNodes } from '../lib/cli/verify';
 import { exitCodes } from '../lib/errors';
 import { isForPeople } from '../lib/view/format';
-import { type VerifyDocument, verifyListView } from '../lib/view/verify';
+import { unknownLines, type VerifyDocument, verifyListView } from '../lib/view/verify';
 
 export default class Verify extends NetctlCommand {
   static override summary = 'Proves that containers on all nodes reach each other, and with which source address.';
@@ -103,9 +103,7 @@ export default class Verify extends NetctlCommand {
       await this.printList(items, verifyListView, flags, extra);
     }
     await this.printProblems(document.problems, flags);
-    for (const { name, why } of document.nodes) {
-      if (why !== null) this.say(why.startsWith(`${name}: `) ? why : `${name} could not be probed: ${why}`);
-    }
+    for (const line of unknownLines(document)) this.say(line);
     if (!isForPeople(format)) return;
     const { verifySummary } = await import('../lib/view/verify-matrix');
     this.say(verifySummary(document));

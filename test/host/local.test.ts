@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { localHost } from '../../src/lib/host/local';
+import { talkWith } from './talk-with';
 
 const host = localHost();
 const folder = mkdtempSync(join(tmpdir(), 'netctl-local-'));
@@ -42,6 +43,19 @@ describe('this machine as a host', () => {
     };
     expect(text((await host.run({ argv: ['wc', '-c'], stdin })).stdout).trim()).toBe(String(6_553_600));
     expect((await host.run({ argv: ['true'], stdin })).code).toBe(0);
+  });
+
+  it('hands on what a program says while it runs, so that its input can answer', async () => {
+    const { answered, said } = await talkWith(host);
+    expect(answered).toBe('you said: second\n');
+    expect(said).toBe('first\nyou said: second\n');
+    const refused = host.run({
+      argv: ['sh', '-c', 'echo no; sleep 60'],
+      onStdout: () => {
+        throw new Error('not understood');
+      },
+    });
+    await expect(refused).rejects.toThrow('not understood');
   });
 
   it('bounds time and output, and ends the whole group', async () => {

@@ -11,6 +11,7 @@ import { createSecrets, type Question } from '../../src/lib/host/secrets';
 import { connectSsh, openSsh, type SshOptions } from '../../src/lib/host/ssh';
 import type { SshTarget } from '../../src/lib/host/ssh-target';
 import { freePort, makeSshLand, type PrivateSshd, type SshLand, whyNoSshd } from './private-sshd';
+import { talkWith } from './talk-with';
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 const fingerprintOf = (line: string): string => fingerprint(Buffer.from(line.split(' ')[1] ?? '', 'base64'));
@@ -53,6 +54,21 @@ describe.skipIf(whyNoSshd !== undefined)('a host by SSH', () => {
       expect([both.code, text(both.stdout), text(both.stderr)]).toEqual([3, 'out\n', 'err\n']);
       expect(await host.run({ argv: ['sh', '-c', 'kill -9 $$'] })).toMatchObject({ code: null, signal: 'SIGKILL' });
       expect((await host.run({ argv: ['no-such-program'] })).code).toBe(127);
+    });
+
+    it('and hands on what one says while it runs, its own words alone, so that its input can answer', async () => {
+      const host = connect();
+      expect(await talkWith(host)).toEqual({
+        answered: 'you said: second\n',
+        said: 'first\nyou said: second\n',
+      });
+      const refused = host.run({
+        argv: ['sh', '-c', 'echo no; sleep 60'],
+        onStdout: () => {
+          throw new Error('not understood');
+        },
+      });
+      await expect(refused).rejects.toThrow('not understood');
     });
 
     it('with LC_ALL=C and the sbin folders', async () => {

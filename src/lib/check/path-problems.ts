@@ -129,7 +129,7 @@ function problemOf(finding: Finding, set: PairSet, all: number | null, scene: Pa
         code,
         path,
         `${where}: nothing gets there and back: ${text}${tunnel}`,
-        command('node status', involved),
+        leg === 'container-to-outside' ? command('fix-masquerade --check', set.from) : command('node status', involved),
       );
     }
     case 'path-protocol':

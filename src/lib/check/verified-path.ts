@@ -41,7 +41,7 @@ export function verifyPath(path: ProbedPath): VerifiedPath {
     ...path,
     state,
     fault,
-    clue: fault === null ? null : clueOf(fault, failed),
+    clue: fault === null ? null : clueOf(fault, path.tests),
     otherSources,
     roundTripMicroseconds: times.length === 0 ? null : Math.min(...times),
   };
@@ -59,25 +59,45 @@ function faultOf(tests: readonly ProbeTest[], failed: readonly ProbeTest[]): Pat
   return isBySize ? 'path-mtu' : 'path-protocol';
 }
 
-function clueOf(fault: PathFault, failed: readonly ProbeTest[]): string {
-  const [first, ...others] = [...new Set(failed.flatMap((test) => failureOf(test) ?? []).map(failureText))];
-  const all = [first ?? 'nothing came back', ...others];
+function clueOf(fault: PathFault, tests: readonly ProbeTest[]): string {
+  const failed = tests.filter(({ outcome }) => outcome.kind === 'failed');
+  const all = [...new Set(failed.flatMap((test) => failureOf(test) ?? []).map(failureText))];
   // Whoever says why knows more than silence.
-  const told = all.filter((text) => text !== failureText({ kind: 'timeout' }));
+  const told = all.filter((text) => text !== silence);
   const why = (told.length > 0 ? told : all).join('; ');
-  if (fault === 'path-dead') return why;
-  const what = failed.map(({ protocol, bytes }) => `${protocol.toUpperCase()} of ${bytes} bytes`);
-  return `${what.join(', ')}: ${why}`;
+  switch (fault) {
+    case 'path-dead':
+      return why;
+    case 'path-mtu': {
+      const what = failed.map(({ protocol, bytes }) => `${protocol.toUpperCase()} of ${bytes} bytes`);
+      return `${what.join(', ')}: ${why}`;
+    }
+    case 'path-protocol': {
+      const lost = protocolsOf(failed);
+      const arrived = protocolsOf(tests).filter((protocol) => !lost.includes(protocol));
+      const rest = arrived.length === 0 ? '' : `; all of ${arrived.join(' and ')} arrives`;
+      return `${lost.join(' and ')}: ${why}${rest}`;
+    }
+    default:
+      return fault satisfies never;
+  }
+}
+
+function protocolsOf(tests: readonly ProbeTest[]): readonly string[] {
+  return [...new Set(tests.map(({ protocol }) => protocol.toUpperCase()))];
 }
 
 function failureOf({ outcome }: ProbeTest): ProbeFailure | null {
   return outcome.kind === 'failed' ? outcome.failure : null;
 }
 
+const silence = 'nothing came back';
+
+/** What an ICMP echo is told; it has no port, so only a firewall can call one closed. */
 const unreachable: Readonly<Record<number, string>> = {
   0: 'it has no route there',
   1: 'nobody answers at that address',
-  3: 'the port is closed',
+  3: 'a firewall refuses it',
   4: 'the packet is too large',
   9: 'a firewall forbids it',
   10: 'a firewall forbids it',
@@ -98,7 +118,7 @@ const kernelWords: Readonly<Record<string, string>> = {
 export function failureText(failure: ProbeFailure): string {
   switch (failure.kind) {
     case 'timeout':
-      return 'nothing came back';
+      return silence;
     case 'wrong-answer':
       return 'something else answered';
     case 'closed':

@@ -192,16 +192,14 @@ async function askFrom(
   };
   const planned = planFrom(node, nodes, open, options, whyNot);
   const jobs = planned.flatMap(({ job }) => job ?? []);
-  let results: ReadonlyMap<number, ProbeResult> = new Map();
-  let lost = 'it did not say what became of it';
-  if (own !== undefined) {
-    try {
-      results = await own.talk.ask(jobs, longestAskMs(jobs.length, options.answerTimeoutMs ?? 5000));
-    } catch (error) {
-      if (!(error instanceof NoProbe || error instanceof NetctlError)) throw error;
-      lost = error instanceof NoProbe ? `${node.name}: ${error.message}` : error.message;
-    }
-  }
+  const { results, lost } = (await own?.talk.ask(jobs, longestAskMs(jobs.length, options.answerTimeoutMs ?? 5000))) ?? {
+    results: new Map<number, ProbeResult>(),
+    lost: null,
+  };
+  const noResult =
+    lost instanceof NetctlError
+      ? lost.message
+      : `${node.name}: ${lost?.message ?? 'it did not say what became of its packets'}`;
   const paths = new Map<string, { readonly path: Omit<ProbedPath, 'tests'>; readonly tests: ProbeTest[] }>();
   for (const { path, test, job, why } of planned) {
     const key = `${path.leg} ${path.to}`;
@@ -209,17 +207,22 @@ async function askFrom(
     paths.set(key, group);
     group.tests.push({
       ...test,
-      outcome: job === null ? { kind: 'unknown', why } : outcomeOf(results.get(job.id), test, lost),
+      outcome: job === null ? { kind: 'unknown', why } : outcomeOf(node.name, results.get(job.id), test, noResult),
     });
   }
   return [...paths.values()].map(({ path, tests }) => ({ ...path, tests }));
 }
 
-function outcomeOf(result: ProbeResult | undefined, test: Omit<ProbeTest, 'outcome'>, lost: string): ProbeOutcome {
+function outcomeOf(
+  name: string,
+  result: ProbeResult | undefined,
+  test: Omit<ProbeTest, 'outcome'>,
+  lost: string,
+): ProbeOutcome {
   if (result === undefined) return { kind: 'unknown', why: lost };
   switch (result.kind) {
     case 'not-tried':
-      return { kind: 'unknown', why: result.why };
+      return { kind: 'unknown', why: `${name}: ${result.why}` };
     case 'failed':
       return { kind: 'failed', failure: result.failure };
     case 'answered':

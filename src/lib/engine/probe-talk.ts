@@ -46,11 +46,18 @@ export interface ProbeTalkOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface ProbeAnswers {
+  /** By the id of their job. */
+  readonly results: ReadonlyMap<number, ProbeResult>;
+  /** Why there are no more; null when all came, or the time was up. */
+  readonly lost: NetctlError | NoProbe | null;
+}
+
 export interface ProbeTalk {
   /** @throws NoProbe with the reason · Unreachable what the host throws */
   readonly ready: Promise<ProbeReady>;
-  /** Gives what came within the time. Rejects as `ready` does. */
-  ask(jobs: readonly ProbeJob[], timeoutMs: number): Promise<ReadonlyMap<number, ProbeResult>>;
+  /** Gives what came within the time, also when the connection is lost. */
+  ask(jobs: readonly ProbeJob[], timeoutMs: number): Promise<ProbeAnswers>;
   /** The node takes everything back; never rejects. */
   end(): Promise<void>;
 }
@@ -80,26 +87,32 @@ export function openProbeTalk(host: Host, options: ProbeTalkOptions): ProbeTalk 
   const input = createInput();
   const results = new Map<number, ProbeResult>();
   const ready = deferred<ProbeReady>();
-  const over = deferred<never>();
+  const over = deferred<unknown>();
   // Whoever asks no more does not want to hear how it ended.
   ready.promise.catch(() => undefined);
-  over.promise.catch(() => undefined);
-  let waiting: { readonly count: number; readonly resolve: () => void } | undefined;
+  const asked = new Set<number>();
+  let hasProgram = false;
+  let allCame: () => void = () => undefined;
 
   const take = (line: ProbeLine) => {
     switch (line.kind) {
       case 'language':
-        return input.send(line.language === 'perl' ? program(perlProgram) : program(pythonProgram), setUp(options));
+        if (!hasProgram) input.send(program(line.language === 'perl' ? perlProgram : pythonProgram), setUp(options));
+        hasProgram = true;
+        return;
       case 'unready':
         // It ends by itself, when it has taken back what it had made.
         return ready.reject(new NoProbe(line.why));
       case 'ready':
+        // The other nodes will send there, so it is not for this one to name any address.
+        if (!options.place.candidates.includes(line.address))
+          throw new NoProbe(`it took ${line.address}, which was not offered`);
         return ready.resolve(line);
       case 'answered':
       case 'failed':
       case 'not-tried':
-        results.set(line.job, line);
-        if (waiting !== undefined && results.size >= waiting.count) waiting.resolve();
+        if (asked.delete(line.job)) results.set(line.job, line);
+        if (asked.size === 0) allCame();
         return;
       case 'end':
         return;
@@ -129,9 +142,8 @@ export function openProbeTalk(host: Host, options: ProbeTalkOptions): ProbeTalk 
       throw new NoProbe(`its part of the probe ended (exit code ${output.code})${said === '' ? '' : `: ${said}`}`);
     })
     .catch((error: unknown) => {
-      const reason = error instanceof NetctlError || error instanceof NoProbe ? error : new NoProbe(String(error));
-      ready.reject(reason);
-      over.reject(reason);
+      ready.reject(error);
+      over.resolve(error);
     })
     .finally(() => {
       clearInterval(ticking);
@@ -141,20 +153,16 @@ export function openProbeTalk(host: Host, options: ProbeTalkOptions): ProbeTalk 
   return {
     ready: ready.promise,
     async ask(jobs, timeoutMs) {
-      if (jobs.length === 0) return results;
       const all = deferred<void>();
-      waiting = { count: results.size + jobs.length, resolve: () => all.resolve(undefined) };
+      allCame = () => all.resolve(undefined);
+      for (const { id } of jobs) asked.add(id);
+      if (asked.size === 0) allCame();
       input.send(...jobs.map(jobLine));
       const timer = setTimeout(() => all.resolve(undefined), timeoutMs);
-      try {
-        await Promise.race([all.promise, over.promise]);
-      } catch (error) {
-        // What was found out before the connection was lost stands.
-        if (results.size === 0) throw error;
-      } finally {
-        clearTimeout(timer);
-      }
-      return results;
+      const lost = await Promise.race([all.promise.then(() => null), over.promise]);
+      clearTimeout(timer);
+      if (lost !== null && !(lost instanceof NetctlError || lost instanceof NoProbe)) throw lost;
+      return { results, lost };
     },
     async end() {
       input.send('end\n');

@@ -36,6 +36,8 @@ const legTitles: Readonly<Record<ProbeLeg, string>> = {
   'container-to-outside': 'From containers to the outside',
 };
 
+const title = 'FROM / TO';
+
 /** In a pipe no width forces it, but nobody reads more columns. */
 const mostNamedColumns = 16;
 
@@ -44,25 +46,26 @@ export async function renderVerify(document: VerifyDocument, screen: Screen): Pr
   const style = await styler(screen);
   const legs = [...new Set(document.items.map(({ leg }) => leg))];
   const output: string[] = [];
+  const signs = new Set<keyof Mark>();
   for (const leg of legs) {
     if (output.length > 0) output.push('\n');
     if (legs.length > 1) output.push(`${style.strong(legTitles[leg])}\n`);
     const items = document.items.filter((item) => item.leg === leg);
-    output.push(...(await matrix(items, screen, style)));
+    const { lines, sign } = await matrix(items, screen, style);
+    output.push(...lines);
+    if (sign !== null) signs.add(sign);
   }
   const used = Object.values(marks).filter((mark) => document.items.some((item) => markOf(item) === mark));
   // Where all is well there is nothing to explain.
-  if (used.some(({ word }) => word !== 'ok')) {
+  if (signs.size > 0 && used.some(({ word }) => word !== 'ok')) {
     output.push('\n');
-    const isShort = output.some((line) => line.includes(shortHint));
-    for (const { word, letter, tone, meaning } of used) {
-      output.push(`${style.tone(tone, (isShort ? letter : word).padEnd(4))}  ${meaning}\n`);
+    for (const mark of used) {
+      const sign = [...signs].map((each) => mark[each]).join(' ');
+      output.push(`${style.tone(mark.tone, sign.padEnd(4))}  ${mark.meaning}\n`);
     }
   }
   return output;
 }
-
-const shortHint = 'rows send, columns receive';
 
 function markOf({ state, fault }: VerifiedPathItem): Mark {
   switch (state) {
@@ -79,7 +82,13 @@ function markOf({ state, fault }: VerifiedPathItem): Mark {
   }
 }
 
-async function matrix(items: readonly VerifiedPathItem[], screen: Screen, style: Style): Promise<readonly string[]> {
+interface Matrix {
+  readonly lines: readonly string[];
+  /** How a pair is written; null where pairs are counted. */
+  readonly sign: 'word' | 'letter' | null;
+}
+
+async function matrix(items: readonly VerifiedPathItem[], screen: Screen, style: Style): Promise<Matrix> {
   const rows = [...new Set(items.map(({ from }) => from))].map((name) => ({ name, text: safeText(name, 64) }));
   const order = [...new Set(items.map(({ to }) => to))];
   // The diagonal stays straight.
@@ -89,48 +98,48 @@ async function matrix(items: readonly VerifiedPathItem[], screen: Screen, style:
   const cells = new Map(items.map((item) => [`${item.from}\n${item.to}`, markOf(item)]));
   const widthOf = await textWidthFor([...rows, ...columns].map(({ text }) => text));
   const padded = (text: string, width: number) => text + ' '.repeat(Math.max(0, width - widthOf(text)));
-  const first = Math.max('FROM / TO'.length, ...rows.map(({ text }) => widthOf(text)));
+  const first = Math.max(title.length, ...rows.map(({ text }) => widthOf(text)));
 
   const widths = columns.map(({ text }) => Math.max(4, widthOf(text)));
   const total = first + widths.reduce((sum, width) => sum + width + 2, 0);
   if (columns.length <= mostNamedColumns && total <= screen.columns) {
     const head = columns.map(({ text }, index) => padded(text, widths[index] ?? 4)).join('  ');
-    return [
-      `${style.strong(`${'FROM / TO'.padEnd(first)}  ${head}`.trimEnd())}\n`,
-      ...rows.map(({ name, text }) => {
-        const line = columns.map((column, index) => {
-          const mark = cells.get(`${name}\n${column.name}`);
-          const word = mark?.word ?? '-';
-          return style.tone(mark?.tone ?? 'dim', word) + ' '.repeat(Math.max(0, (widths[index] ?? 4) - word.length));
-        });
-        return `${padded(text, first)}  ${line.join('  ')}`.trimEnd().concat('\n');
-      }),
-    ];
+    const lines = rows.map(({ name, text }) => {
+      const line = columns.map((column, index) => {
+        const mark = cells.get(`${name}\n${column.name}`);
+        const word = mark?.word ?? '-';
+        return style.tone(mark?.tone ?? 'dim', word) + ' '.repeat(Math.max(0, (widths[index] ?? 4) - word.length));
+      });
+      return `${padded(text, first)}  ${line.join('  ')}`.trimEnd().concat('\n');
+    });
+    return { lines: [`${style.strong(`${title.padEnd(first)}  ${head}`.trimEnd())}\n`, ...lines], sign: 'word' };
   }
 
   const digits = String(rows.length).length;
   const before = digits + 1 + first + 2;
   if (before + columns.length <= screen.columns && columns.every(({ name }, index) => rows[index]?.name === name)) {
     const numbers = columns.map((_, index) => String(index + 1).padStart(digits));
-    return [
-      ...Array.from({ length: digits }, (_, digit) => {
-        const head = digit === 0 ? shortHint.slice(0, before - 2).padEnd(before) : ' '.repeat(before);
-        return `${style.dim(head)}${style.strong(numbers.map((text) => text[digit] ?? ' ').join(''))}\n`;
-      }),
-      ...rows.map(({ name, text }, index) => {
-        const line = columns.map((column) => {
-          const mark = cells.get(`${name}\n${column.name}`);
-          return style.tone(mark?.tone ?? 'dim', mark?.letter ?? '-');
-        });
-        return `${style.dim(String(index + 1).padStart(digits))} ${padded(text, first)}  ${line.join('')}\n`;
-      }),
-    ];
+    const head = Array.from({ length: digits }, (_, digit) => {
+      const left = (digit === digits - 1 ? `${' '.repeat(digits + 1)}${title}` : '').padEnd(before);
+      return `${style.strong(left + numbers.map((text) => text[digit] ?? ' ').join(''))}\n`;
+    });
+    // Of a fleet only the rows with trouble are worth a line.
+    const lines = rows.flatMap(({ name, text }, index) => {
+      const line = columns.map((column) => cells.get(`${name}\n${column.name}`));
+      if (line.every((mark) => mark === undefined || mark === marks.ok)) return [];
+      const letters = line.map((mark) => style.tone(mark?.tone ?? 'dim', mark?.letter ?? '-')).join('');
+      return [`${style.dim(String(index + 1).padStart(digits))} ${padded(text, first)}  ${letters}\n`];
+    });
+    const well = rows.length - lines.length;
+    const rest =
+      well === 0 ? [] : [`${plural(well, 'node')} without any trouble as ${well === 1 ? 'a sender' : 'senders'}\n`];
+    return {
+      lines: lines.length === 0 ? rest : [...head, ...lines, ...rest],
+      sign: lines.length === 0 ? null : 'letter',
+    };
   }
-  return perNode(
-    items,
-    rows.map(({ name }) => name),
-    screen,
-  );
+  const names = rows.map(({ name }) => name);
+  return { lines: await perNode(items, names, screen), sign: null };
 }
 
 /** For fleets that no line has room for: only nodes with trouble, each with how many of its pairs are well. */

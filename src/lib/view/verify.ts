@@ -69,6 +69,19 @@ export function verifiedPathItem(
   return { from, to, leg, state, fault, sender, sources, roundTripMicroseconds, tests };
 }
 
+/** Why something is not known, each reason once. */
+export function unknownLines({ nodes, items }: VerifyDocument): readonly string[] {
+  const lines = nodes.flatMap(({ name, state, why }) => {
+    if (why === null) return [];
+    return [state === 'unreachable' ? why : `${name} could not be probed: ${why}`];
+  });
+  const said = new Set(nodes.flatMap(({ name, why }) => (why === null ? [] : [why, `${name}: ${why}`])));
+  const others = items.flatMap(({ tests }) =>
+    tests.flatMap(({ state, why }) => (state === 'unknown' ? (why ?? []) : [])),
+  );
+  return [...lines, ...[...new Set(others)].filter((why) => !said.has(why)).map((why) => `not known: ${why}`)];
+}
+
 const tones: Readonly<Record<VerifiedPath['state'], Tone>> = {
   ok: 'good',
   masqueraded: 'warn',
@@ -87,7 +100,7 @@ function arrived({ tests }: VerifiedPathItem, protocol: VerifiedTestItem['protoc
   return { text, tone: 'bad' };
 }
 
-export function formatMicroseconds(microseconds: number): string {
+function formatMicroseconds(microseconds: number): string {
   return `${(microseconds / 1000).toFixed(2)} ms`;
 }
 
