@@ -33,6 +33,7 @@ import type { SubnetMapDocument } from '../../src/lib/view/subnet-map-counts';
 import type { ReclaimItem } from '../../src/lib/view/subnet-reclaim';
 import type { UndoItem } from '../../src/lib/view/subnet-undo';
 import type { SubnetWorkReport } from '../../src/lib/view/subnet-work';
+import type { VerifyDocument } from '../../src/lib/view/verify';
 import { pipe } from './screens';
 
 /** The shape's type as a view has it: nothing of a document is changed after it was made. */
@@ -79,6 +80,7 @@ const shapes: Readonly<Record<Exclude<OutputKind, 'Error' | 'List'>, true>> = {
   // The catalogue knows which exit codes there are; readers are promised a number.
   Topic: true satisfies Topic extends Body<'Topic'> ? true : false,
   TopicList: true satisfies Topic extends Item<'TopicList'> ? true : false,
+  VerifyList: true satisfies Same<VerifyDocument, Body<'VerifyList'>>,
 };
 
 const effective: EffectiveConfig = {
