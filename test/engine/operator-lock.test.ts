@@ -19,10 +19,17 @@ afterEach(() => {
 });
 afterAll(() => etcd.stop());
 
-const options: TakeLock = { breakLock: false, ttlSeconds: 60, breaking: () => {}, lost: () => {} };
+const options: TakeLock = {
+  breakLock: false,
+  isGone: () => false,
+  ttlSeconds: 60,
+  breaking: () => {},
+  lost: () => {},
+};
 const operator = (name: string) => ({
   owner: `${name}@workstation`,
   pid: 4711,
+  machine: 'boot pid:[1]',
   version: '1.2.3',
   doing: 'netctl subnets reclaim',
   since: '2026-11-20T12:00:00.000Z',
@@ -119,6 +126,25 @@ describe.each([
     // What it gives back is not the lock of the other one.
     expect(await held.release()).toBe(true);
     await two.put({ key: `${prefix}/a`, value: Buffer.from('3') }, before.revision);
+    await second.release();
+  });
+
+  it('of a run that is certainly gone is taken over like one that has run out', async () => {
+    const [one, two, prefix] = [await open(), await open(), newPrefix()];
+    const first = await takeOperatorLock(one, prefix, operator('anna'), options);
+    const asked: unknown[] = [];
+    const told: boolean[] = [];
+    const second = await takeOperatorLock(two, prefix, operator('berta'), {
+      ...options,
+      isGone: (holder) => asked.push(holder) > 0,
+      breaking: (_other, isGone) => told.push(isGone),
+    });
+    expect([asked, told]).toEqual([[operator('anna')], [true]]);
+    // Should it not be gone after all, it writes nothing more.
+    await expect(one.put({ key: `${prefix}/a`, value: Buffer.from('1') }, 'absent')).rejects.toMatchObject({
+      code: 'lock-lost',
+    });
+    await first.release();
     await second.release();
   });
 

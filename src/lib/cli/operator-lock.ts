@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { type OtherLock, takeOperatorLock } from '../engine/operator-lock';
 import type { NetctlCommand } from './command';
 import { withFarewell } from './interrupt';
@@ -26,6 +27,7 @@ export async function withOperatorLock<T>(
   const mine = {
     owner: whoAmI(),
     pid: process.pid,
+    machine: machine(),
     version: command.config.version,
     doing: options.doing,
     since: new Date().toISOString(),
@@ -34,7 +36,13 @@ export async function withOperatorLock<T>(
   const lock = await takeOperatorLock(opened.store, opened.prefix, mine, {
     breakLock: options.breakLock,
     ttlSeconds,
-    breaking: (other) => command.say(`breaking the lock of ${nameOf(other)}`),
+    isGone: (holder) => holder.machine !== '' && holder.machine === mine.machine && !isRunning(holder.pid),
+    breaking: (other, isGone) =>
+      command.say(
+        isGone
+          ? `note: a run that was cut off has left its lock, which is taken over: ${nameOf(other)}`
+          : `breaking the lock of ${nameOf(other)}`,
+      ),
     lost: () => command.say('the lock ran out or was broken by somebody: no further change is begun'),
   });
   let release: Promise<void> | undefined;
@@ -45,6 +53,29 @@ export async function withOperatorLock<T>(
     return release;
   };
   return withFarewell(giveBack, () => run(lock.lost));
+}
+
+/**
+ * Two processes with the same answer see the same process numbers: the id of this start of the kernel, which no other machine
+ * shares, and the namespace. A host name would not do, containers and clones of machines share it.
+ */
+function machine(): string {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    return `${boot} ${readlinkSync('/proc/self/ns/pid')}`;
+  } catch {
+    return '';
+  }
+}
+
+/** A number that has been given to another process since looks as if it ran, which is the safe side. */
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH');
+  }
 }
 
 function nameOf({ holder }: OtherLock): string {

@@ -15,10 +15,12 @@ export interface OtherLock {
 export interface TakeLock {
   /** Take it from whoever has it. */
   readonly breakLock: boolean;
+  /** Is it certain that the run with this lock has ended? Then it is taken like one that has run out. */
+  readonly isGone: (holder: OperatorLock) => boolean;
   /** So long it lives when nobody renews it any more; it is renewed at a third of that. */
   readonly ttlSeconds: number;
-  /** Told before a lock is broken. */
-  readonly breaking: (other: OtherLock) => void;
+  /** Told before a lock is taken from somebody, or from a run that is gone. */
+  readonly breaking: (other: OtherLock, isGone: boolean) => void;
   /** Told once, when the lock turns out to be no longer ours. */
   readonly lost: () => void;
 }
@@ -50,8 +52,9 @@ export async function takeOperatorLock(
     try {
       if (there !== undefined) {
         const other = await describe(store, there);
-        if (!options.breakLock) throw locked(prefix, other);
-        options.breaking(other);
+        const isGone = other.holder !== undefined && options.isGone(other.holder);
+        if (!isGone && !options.breakLock) throw locked(prefix, other);
+        options.breaking(other, isGone);
         // Deleted and made anew: the holder knows its lock by the revision at which it was made.
         await store.delete(key, there.revision);
       }

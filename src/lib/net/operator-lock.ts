@@ -3,6 +3,8 @@ export interface OperatorLock {
   /** `user@host` */
   readonly owner: string;
   readonly pid: number;
+  /** Where `pid` is a process: this start of the kernel and this namespace; empty when that is not known. */
+  readonly machine: string;
   /** Of netctl. */
   readonly version: string;
   /** What the run does: `netctl subnets reclaim`. */
@@ -18,9 +20,9 @@ const longestText = 200;
 const longestValue = 2048;
 
 export function formatOperatorLock(lock: OperatorLock): Uint8Array {
-  const { owner, pid, version, doing, since, id } = lock;
+  const { owner, pid, machine, version, doing, since, id } = lock;
   return Buffer.from(
-    JSON.stringify({ apiVersion: 'netctl/v1', kind: 'OperatorLock', owner, pid, version, doing, since, id }),
+    JSON.stringify({ apiVersion: 'netctl/v1', kind: 'OperatorLock', owner, pid, machine, version, doing, since, id }),
   );
 }
 
@@ -36,12 +38,12 @@ export function parseOperatorLock(value: Uint8Array): OperatorLock | undefined {
   if (typeof stored !== 'object' || stored === null) return undefined;
   const field = (name: string): unknown => (Object.hasOwn(stored, name) ? Reflect.get(stored, name) : undefined);
   const [owner, version, doing, since, id] = ['owner', 'version', 'doing', 'since', 'id'].map(field);
-  const pid = field('pid');
+  const [pid, machine] = [field('pid'), field('machine')];
   if (field('kind') !== 'OperatorLock' || typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid < 1) {
     return undefined;
   }
   if (!isName(owner) || !isName(version) || !isName(doing) || !isName(since) || !isName(id)) return undefined;
-  return { owner, pid, version, doing, since, id };
+  return { owner, pid, machine: isName(machine) ? machine : '', version, doing, since, id };
 }
 
 function isName(value: unknown): value is string {
