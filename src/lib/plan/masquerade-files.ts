@@ -56,7 +56,7 @@ LC_ALL=C
 export PATH LC_ALL
 comment=${masqueradeComment}
 folder=/run/netctl
-wait= changed=0 failed=0
+wait= other= changed=0 failed=0
 
 say() { echo "$*" >&2; }
 
@@ -157,7 +157,7 @@ masquerade() {
 			has "$seen" "$7=$4" || seen="$seen $7=$4"
 		}
 		[ $# -eq 16 ] && [ "$3 $5$6 $8$9 \${11}" = '-s !-d !-o -m' ] || continue
-		case \${14} in "$comment" | ""$comment"") ;; *) continue ;; esac
+		case \${14} in "$comment" | '"'"$comment"'"') ;; *) continue ;; esac
 		pair=\${10}=$4
 		if [ "$7" = "$network" ] && ! has "$ours" "$pair"; then ours="$ours $pair"
 		else
@@ -268,25 +268,49 @@ assert_alone() {
 	return $failed
 }
 
+# The chains that count, as they are now.
+look() {
+	iptables $wait -t nat -S POSTROUTING
+	[ $flannel = no ] || iptables $wait -t nat -S FLANNEL-POSTRTG
+	[ $accept = no ] || iptables $wait -t filter -S DOCKER-USER
+	[ -z "$other" ] || "$other" $wait -t nat -S POSTROUTING
+} 2>&1
+
+# Hundredths of a second since the start of the machine, in $hundredths
+hundredths() {
+	read -r up _ </proc/uptime
+	hundredths=$((\${up%.*} * 100 + 1\${up#*.} - 100))
+}
+
 case \${1-} in
 assert) assert ;;
 watch)
-	repairs=0 quiet=0 pause=3
+	repairs=0 quiet=0 looks=0 slow=0
 	assert || say 'the rules are not as they should be'
+	right=$(look)
 	while :; do
-		sleep $pause
-		changed=0
+		# A long table takes the kernel long to show: a small part of the time goes into looking.
+		sleep $((2 + slow))
+		looks=$((looks + 1))
+		hundredths
+		began=$hundredths
+		now=$(look)
+		hundredths
+		[ $repairs -ge 10 ] || slow=$(((hundredths - began) / 10))
+		[ $slow -le 8 ] || [ $repairs -ge 10 ] || slow=8
+		# Addresses of bridges change too, seldom.
+		[ "$now" != "$right" ] || [ $looks -ge 30 ] || continue
+		looks=0 changed=0
 		assert || say 'the rules are not as they should be'
+		right=$(look)
 		if [ $changed -eq 0 ]; then
 			quiet=$((quiet + 1))
-			[ $quiet -lt 20 ] || { repairs=0; pause=3; }
+			[ $quiet -lt 3 ] || repairs=0
 			continue
 		fi
 		quiet=0 repairs=$((repairs + 1))
-		[ $repairs -ne 10 ] || {
-			pause=60
-			say 'put back 10 times: somebody else cares for these rules too. Looked at once a minute from now on.'
-		}
+		[ $repairs -lt 10 ] || slow=60
+		[ $repairs -ne 10 ] || say 'put back 10 times: somebody else cares for these rules too. Looked at once a minute from now on.'
 	done
 	;;
 *)
