@@ -24,7 +24,7 @@ interface Asked {
  * are asked only about those of which none of these knows.
  */
 export async function leaseMemories(
-  command: NetctlCommand,
+  command: Pick<NetctlCommand, 'say'>,
   network: NetworkReading,
   inventory: Inventory | undefined,
   unreadable: readonly UnreadableLease[],
@@ -60,7 +60,7 @@ export async function leaseMemories(
 
 /** The last value that flanneld can read, when the key was not deleted since: its next owner need not be the same. */
 async function pastValue(
-  command: NetctlCommand,
+  command: Pick<NetctlCommand, 'say'>,
   { store, version }: NetworkReading,
   key: string,
 ): Promise<Uint8Array | undefined> {
@@ -81,7 +81,7 @@ async function pastValue(
 
 /** Nodes without a lease are asked what subnet they had. */
 async function fromNodes(
-  command: NetctlCommand,
+  command: Pick<NetctlCommand, 'say'>,
   network: NetworkReading,
   inventory: Inventory,
   asked: readonly Asked[],

@@ -56,7 +56,8 @@ export function planReserve(asked: Reservation, scene: ReserveScene): SubnetWork
           why: `${formatCidr(subnet)} is kept for ${publicIP}`,
         },
       ];
-  return { ...work, changes: [...record, ...leaseChanges(wish, state, scene)], problems };
+  // The lease first: when somebody takes the subnet in this moment, nothing is kept for anybody.
+  return { ...work, changes: [...leaseChanges(wish, state, scene), ...record], problems };
 }
 
 /** Every reservation as it should be: lost pre-assignments are made again, those that run out are given another day. */

@@ -10,7 +10,7 @@ import { leaseFitOf } from './lease-fit';
 
 /**
  * Whether a lease that was taken away can come back. `free`: yes. `there`: it is there as it was. `taken`: another lease has its
- * subnet, or a part of it. `unfit`: the config has changed since. `unreadable`: flanneld could not read it.
+ * subnet or a part of it, or its node has another subnet. `unfit`: the config has changed since. `unreadable`: flanneld could not read it.
  */
 export type UndoFit = 'free' | 'there' | 'taken' | 'unfit' | 'unreadable';
 
@@ -77,6 +77,9 @@ export function planUndo(tombstone: StoredTombstone, context: UndoContext): Undo
   if (other !== undefined) {
     return plan('taken', `${other.publicIP ?? 'somebody'} holds ${other.subnetText}`, publicIP);
   }
+  // Of two leases with its public IP flanneld would take the first that it finds, and its containers may stand in the other.
+  const own = leases.find((each) => each.publicIP !== null && each.publicIP === publicIP);
+  if (own !== undefined) return plan('taken', `${publicIP ?? ''} has ${own.subnetText} by now`, publicIP);
   const kept = reservations.find((each) => cidrsOverlap(each.subnet, lease.subnet) && each.publicIP !== publicIP);
   if (kept !== undefined) {
     return plan('taken', `${formatCidr(kept.subnet)} is reserved for ${kept.node ?? kept.publicIP}`, publicIP);
