@@ -71,7 +71,7 @@ describe('the matrix of verify', () => {
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
     expect(lines.find((line) => line.includes('hdss7-23'))).toMatch(/ 3 hdss7-23 +\.\.-\.X\.{43}$/);
     expect(lines[1]).toMatch(/^ {3}FROM \/ TO +123456789012/);
-    expect(lines).toContain('47 nodes without any trouble as senders');
+    expect(lines).toContain('47 other nodes without any trouble as senders');
     expect(lines.join('\n')).toMatch(/^X +nothing arrived$/m);
   });
 
@@ -85,7 +85,10 @@ describe('the matrix of verify', () => {
     expect(text).toMatch(/^hdss7-25 +99\/99 +0\/99$/m);
     expect(text).toMatch(/^hdss7-26 +98\/99 +99\/99$/m);
     const well = (await renderVerify(fleet(numbered(100)), terminal)).join('');
-    expect(well).toBe('100 nodes without any trouble\n');
+    expect(well).toBe('everything arrives between all 100 nodes\n');
+    expect((await renderVerify(fleet(numbered(20)), terminal)).join('')).toBe(
+      'everything arrives between all 20 nodes\n',
+    );
   });
 
   it('makes names harmless', async () => {

@@ -307,7 +307,7 @@ sub endpoint {
 
 # In the node's own network.
 sub node {
-  my ($link, $bridge, $mtu, $length, $gateway, $public, @candidates) = @_;
+  my ($most, $link, $bridge, $mtu, $length, $gateway, $public, @candidates) = @_;
   my ($child, $address, $held);
   my $is_over = 0;
   $quit = sub {
@@ -356,7 +356,7 @@ sub node {
     return $line;
   };
   my $tell = teller($to_child);
-  $tell->(length($own) . "\n" . $own . "inside\n");
+  $tell->(length($own) . "\n" . $own . "inside $most\n");
   $hear->();
   my $inner = readlink("/proc/$child/ns/net");
   $fail->('unshare gave it no network of its own') if !defined $inner || $inner eq $outer;
@@ -417,9 +417,9 @@ sub is_taken {
 my ($first, $byte) = ('', '');
 while (sysread(STDIN, $byte, 1) && $byte ne "\n") { $first .= $byte }
 my @words = split ' ', $first;
-if ($first eq 'inside') {
-  # Long enough for any run; else nothing could end a process whose parent hangs.
-  alarm 1800;
+if ($first =~ /^inside (\d+)$/) {
+  # Else nothing would end it while its parent hangs.
+  alarm $1;
   say_line('in');
   my $is_told = 0;
   lines_of(*STDIN, sub {
@@ -438,7 +438,7 @@ elsif (shift(@words) eq 'probe') {
   my $most = shift @words;
   alarm $most;
   ($ask, $answer, $timeout, $at_once) = splice(@words, 0, 4);
-  node(@words);
+  node($most, @words);
 }
 POSIX::_exit(1);
 `;

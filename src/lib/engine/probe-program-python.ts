@@ -336,7 +336,7 @@ def endpoint(outer, address, length, gateway, mtu):
     say_line("listening %d %d" % (tcp, udp))
 
 # In the node's own network.
-def node(link, bridge, mtu, length, gateway, public, *candidates):
+def node(most, link, bridge, mtu, length, gateway, public, *candidates):
     state = {"child": 0, "address": None, "over": False, "ended": False, "heard": 0.0}
     def leave(code):
         if state["over"]: return
@@ -388,7 +388,7 @@ def node(link, bridge, mtu, length, gateway, public, *candidates):
         if line.startswith("failed "): fail(line[7:])
         return line
     tell = teller(to_child)
-    tell(str(len(own)).encode() + b"\n" + own + b"inside\n")
+    tell(str(len(own)).encode() + b"\n" + own + b"inside " + most.encode() + b"\n")
     hear()
     if os.readlink("/proc/%d/ns/net" % child) == outer: fail("unshare gave it no network of its own")
     for words in (("ip", "link", "add", "name", link, "mtu", mtu, "type", "veth", "peer", "name", "eth0", "mtu", mtu, "netns", str(child)),
@@ -452,9 +452,9 @@ while True:
     if not c or c == b"\n": break
     first += c
 words = first.decode("ascii", "replace").split(" ")
-if words == ["inside"]:
-    # Long enough for any run; else nothing could end a process whose parent hangs.
-    signal.alarm(1800)
+if words[0] == "inside":
+    # Else nothing would end it while its parent hangs.
+    signal.alarm(int(words[1]))
     say_line("in")
     told = []
     def on_line(line):
@@ -472,6 +472,6 @@ if words == ["inside"]:
 elif words[0] == "probe":
     signal.alarm(int(words[1]))
     take(words[2:6])
-    node(*words[6:])
+    node(words[1], *words[6:])
 os._exit(1)
 `;

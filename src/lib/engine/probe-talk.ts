@@ -139,7 +139,8 @@ export function openProbeTalk(host: Host, options: ProbeTalkOptions): ProbeTalk 
     )
     .then((output) => {
       const said = new TextDecoder().decode(output.stderr.subarray(0, 300)).trim();
-      throw new NoProbe(`its part of the probe ended (exit code ${output.code})${said === '' ? '' : `: ${said}`}`);
+      const how = output.signal ?? `exit code ${output.code ?? 'unknown'}`;
+      throw new NoProbe(`its part of the probe ended (${how})${said === '' ? '' : `: ${said}`}`);
     })
     .catch((error: unknown) => {
       ready.reject(error);

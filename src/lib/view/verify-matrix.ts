@@ -130,13 +130,10 @@ async function matrix(items: readonly VerifiedPathItem[], screen: Screen, style:
       const letters = line.map((mark) => style.tone(mark?.tone ?? 'dim', mark?.letter ?? '-')).join('');
       return [`${style.dim(String(index + 1).padStart(digits))} ${padded(text, first)}  ${letters}\n`];
     });
+    if (lines.length === 0) return { lines: [`everything arrives between all ${rows.length} nodes\n`], sign: null };
     const well = rows.length - lines.length;
-    const rest =
-      well === 0 ? [] : [`${plural(well, 'node')} without any trouble as ${well === 1 ? 'a sender' : 'senders'}\n`];
-    return {
-      lines: lines.length === 0 ? rest : [...head, ...lines, ...rest],
-      sign: lines.length === 0 ? null : 'letter',
-    };
+    const rest = well === 0 ? [] : [`${plural(well, 'other node')} without any trouble as senders\n`];
+    return { lines: [...head, ...lines, ...rest], sign: 'letter' };
   }
   const names = rows.map(({ name }) => name);
   return { lines: await perNode(items, names, screen), sign: null };
@@ -155,8 +152,8 @@ async function perNode(
   }));
   const isWell = (each: readonly VerifiedPathItem[]) => each.every(({ state }) => state === 'ok');
   const troubled = rows.filter(({ sent, received }) => !isWell(sent) || !isWell(received));
-  const well = `${plural(rows.length - troubled.length, 'node')} without any trouble\n`;
-  if (troubled.length === 0) return [well];
+  if (troubled.length === 0) return [`everything arrives between all ${rows.length} nodes\n`];
+  const well = `${plural(rows.length - troubled.length, 'other node')} without any trouble\n`;
   const count = (of: readonly VerifiedPathItem[]) => {
     const ok = of.filter(({ state }) => state === 'ok').length;
     return { text: `${ok}/${of.length}`, tone: ok === of.length ? ('good' as const) : ('bad' as const) };
