@@ -3,7 +3,7 @@ import { reviewConfig } from '../lib/check/network-config';
 import { avoidedRanges } from '../lib/cli/avoid';
 import { NetctlCommand } from '../lib/cli/command';
 import { notAccepted } from '../lib/cli/config-not-accepted';
-import { argument, etcdFlags, flannelFlag, outputFlags, ownFlags } from '../lib/cli/flags';
+import { argument, etcdFlags, flannelFlag, lockFlags, outputFlags, ownFlags } from '../lib/cli/flags';
 import { manyValues } from '../lib/cli/many-values';
 import { networkText } from '../lib/cli/network-text';
 import { Session } from '../lib/cli/session';
@@ -63,6 +63,7 @@ export default class InitNetwork extends NetctlCommand {
       yes: Flags.boolean({ char: 'y', summary: 'Do not ask.' }),
       force: Flags.boolean({ summary: 'Replace a different config, after what that does has been shown.' }),
     }),
+    ...lockFlags('init-network'),
     ...flannelFlag(),
     ...outputFlags(),
     ...etcdFlags(),

@@ -3,7 +3,7 @@ import { reviewConfig } from '../../lib/check/network-config';
 import { avoidedRanges } from '../../lib/cli/avoid';
 import { NetctlCommand } from '../../lib/cli/command';
 import { notAccepted } from '../../lib/cli/config-not-accepted';
-import { argument, etcdFlags, flannelFlag, outputFlags, ownFlags } from '../../lib/cli/flags';
+import { argument, etcdFlags, flannelFlag, lockFlags, outputFlags, ownFlags } from '../../lib/cli/flags';
 import { Session } from '../../lib/cli/session';
 import { setNetwork } from '../../lib/cli/set-network';
 import { InvalidInput } from '../../lib/errors';
@@ -30,6 +30,7 @@ export default class NetworkRollback extends NetctlCommand {
       yes: Flags.boolean({ char: 'y', summary: 'Do not ask.' }),
       force: Flags.boolean({ summary: 'Also when nodes lose their subnets, after that has been shown.' }),
     }),
+    ...lockFlags('network rollback'),
     ...flannelFlag(),
     ...outputFlags(),
     ...etcdFlags(),

@@ -6,6 +6,7 @@ import { type NetworkFacts, planSetNetwork, type SetNetworkPlan } from '../plan/
 import { networkChangeDocument, networkChangeView } from '../view/network-change';
 import type { NetctlCommand, OutputChoice } from './command';
 import { uninterrupted } from './interrupt';
+import { withOperatorLock } from './operator-lock';
 import type { NetworkStore, Session } from './session';
 import { whoAmI } from './who-am-i';
 
@@ -13,6 +14,7 @@ export interface SetNetworkOptions extends OutputChoice {
   readonly 'dry-run': boolean;
   readonly yes: boolean;
   readonly force: boolean;
+  readonly 'break-lock': boolean;
 }
 
 export interface SetNetworkWish {
@@ -70,7 +72,10 @@ export async function setNetwork(
       ]);
       return { prefix, snapshot, history };
     },
-    whileWriting: uninterrupted,
+    whileWriting: (work) =>
+      withOperatorLock(command, opened, { breakLock: options['break-lock'], doing: wish.command }, () =>
+        uninterrupted(work),
+      ),
     decide: (facts) => planSetNetwork(facts, intent),
     approve: async (plan, facts) => {
       if (plan.state === 'unchanged' || options['dry-run']) return false;
