@@ -1,5 +1,6 @@
 import Ajv from 'ajv';
 import { describe, expect, it } from 'vitest';
+import type { ReservationItem } from '../../src/lib/check/reservation-items';
 import type { EffectiveSetting } from '../../src/lib/cli/effective-settings';
 import type { InventoryValidation } from '../../src/lib/cli/validate-inventory';
 import type { Topic } from '../../src/lib/explain/topic';
@@ -21,7 +22,6 @@ import type { NodeItem } from '../../src/lib/view/node-list';
 import type { ResetReport } from '../../src/lib/view/node-reset';
 import type { NodeStatusItem } from '../../src/lib/view/node-status';
 import { renderRecord } from '../../src/lib/view/record';
-import type { ReservationItem } from '../../src/lib/view/reservation-list';
 import type { OutputDocument, OutputKind } from '../../src/lib/view/schemas/output-schemas';
 import { outputDocuments, outputSchemas } from '../../src/lib/view/schemas/output-schemas';
 import type { SubnetDocument } from '../../src/lib/view/subnet';

@@ -1,9 +1,10 @@
+import { reservationItems } from '../../lib/check/reservation-items';
 import { NetctlCommand } from '../../lib/cli/command';
 import { etcdFlags, flannelFlag, outputFlags } from '../../lib/cli/flags';
 import { lookAtReservations } from '../../lib/cli/reserve-scene';
 import { Session } from '../../lib/cli/session';
 import { isForPeople } from '../../lib/view/format';
-import { reservationItems, reservationListView } from '../../lib/view/reservation-list';
+import { reservationListView } from '../../lib/view/reservation-list';
 
 export default class SubnetsReservations extends NetctlCommand {
   static override summary = 'Lists the subnets that are kept for nodes, and whether they have them.';

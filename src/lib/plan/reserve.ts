@@ -170,7 +170,7 @@ function leaseChanges(
  * A lease before its flanneld has come: it finds it by its public IP. On v3 with a time to live, as flanneld itself has it; a key
  * without one becomes such a lease anyway (v0.18.0 and later).
  */
-export function preAssign(key: string, publicIP: string, api: Api): Change {
+function preAssign(key: string, publicIP: string, api: Api): Change {
   return {
     kind: 'put',
     key,
