@@ -11,7 +11,7 @@ import type { Store } from '../../src/lib/store/store';
 import { cleanEnv, node, runJs } from '../support/built';
 import { cliFor } from '../support/cli';
 import { documentOf } from '../support/documents';
-import { type Etcd, startEtcd } from '../support/etcd';
+import { type Etcd, startEtcd, until } from '../support/etcd';
 import { hostGw, leaseLikeFlanneld, prefix } from '../support/flannel-leases';
 
 /** A ping for which 10.4.7.21 alone is awake: this machine has no such nodes. Real ones are in test/lab/reclaim.journey.ts. */
@@ -236,6 +236,87 @@ describe.each(['v3', 'v2'] as const)('netctl subnets reclaim and undo on etcd %s
     writeFileSync(join(cli.home, 'a.json'), '{"apiVersion":"netctl/v1","kind":"SubnetCheck"');
     expect((await both()).stderr).toContain('bad-report');
   });
+});
+
+describe('netctl subnets reclaim on three members', () => {
+  let etcd: Etcd;
+  let cli: ReturnType<typeof cliFor>;
+  let settings: Readonly<Record<string, string>>;
+  const netctl = (...argv: readonly string[]) => cli.netctl(argv, { env: settings });
+
+  beforeAll(async () => {
+    etcd = await startEtcd({ members: 3 });
+    cli = cliFor({ NETCTL_ENDPOINTS: etcd.endpoints.join(','), NETCTL_ETCD_API: 'v3', NETCTL_TIMEOUT: '2' });
+    settings = { PATH: binWithPing(cli.home) };
+    await netctl('init-network', '10.1.0.0/16', '--backend', 'host-gw');
+    leaseLikeFlanneld(etcd, 'v3', '10.1.21.0/24', hostGw('10.4.7.21'));
+    for (const number of [22, 23]) {
+      leaseLikeFlanneld(etcd, 'v3', `10.1.${number}.0/24`, hostGw(`10.4.7.${number}`), { ttlSeconds: 1500 });
+    }
+  });
+  afterAll(async () => {
+    cli.remove();
+    await etcd.stop();
+  });
+
+  it('of two at once one does the work, and the other says who does', async () => {
+    const runs = await Promise.all([1, 2].map(() => netctl('subnets', 'reclaim', '10.1.22.0/24', '--yes')));
+    const [best, other] = runs.sort((a, b) => (a.status ?? 99) - (b.status ?? 99));
+    expect(best?.status).toBe(0);
+    // The other came while it was done, or behind it.
+    expect([0, 6]).toContain(other?.status);
+    if (other?.status === 6) expect(`${other.stdout}${other.stderr}`).toMatch(/locked|written meanwhile/);
+    expect((await netctl('subnets', 'ls', '-o', 'name')).stdout).toBe('10.1.21.0/24\n10.1.23.0/24\n');
+    const list = documentOf('SubnetUndoList', (await netctl('subnets', 'undo', '-o', 'json')).stdout);
+    expect(list.items.map(({ subnet }) => subnet)).toEqual(['10.1.22.0/24']);
+  });
+
+  it('a member that is away is said; without a quorum nothing is judged; then it goes on', async () => {
+    const [, second, third] = etcd.members;
+    await third?.kill();
+    const warned = await netctl('subnets', 'reclaim', '10.1.23.0/24', '--dry-run');
+    expect(warned.stderr).toMatch(/note: http:\/\/127\.0\.0\.1:\d+ does not answer/);
+    await second?.kill();
+    const refused = await netctl('subnets', 'reclaim', '10.1.23.0/24', '--yes');
+    expect([3, 4]).toContain(refused.status);
+    await Promise.all([second?.restart(), third?.restart()]);
+    expect((await netctl('subnets', 'ls', '-o', 'name')).stdout).toContain('10.1.23.0/24');
+    await until('etcd is calm again', async () => {
+      const { status } = await netctl('subnets', 'reclaim', '10.1.23.0/24', '--yes');
+      return status === 0;
+    });
+    expect((await netctl('subnets', 'ls', '-o', 'name')).stdout).toBe('10.1.21.0/24\n');
+  }, 60_000);
+
+  it('an alarm of etcd stops it', async () => {
+    const small = await startEtcd({ quotaBytes: 8 * 1024 * 1024 });
+    try {
+      leaseLikeFlanneld(small, 'v3', '10.1.21.0/24', hostGw('10.4.7.21'));
+      leaseLikeFlanneld(small, 'v3', '10.1.24.0/24', hostGw('10.4.7.24'), { ttlSeconds: 1500 });
+      const big = 'x'.repeat(1_000_000);
+      for (let key = 0; key < 12; key += 1) {
+        try {
+          small.ctl(['put', `/big/${key}`], { input: big });
+        } catch {
+          break;
+        }
+      }
+      expect(small.ctl(['alarm', 'list'])).toContain('NOSPACE');
+      const { status, stderr } = await netctl(
+        'subnets',
+        'reclaim',
+        '--dead',
+        '--yes',
+        '--endpoints',
+        small.endpoints[0],
+      );
+      expect(status).toBe(3);
+      expect(stderr).toContain('etcd-not-calm');
+      expect(stderr).toContain('NOSPACE');
+    } finally {
+      await small.stop();
+    }
+  }, 60_000);
 });
 
 describe('netctl subnets reclaim killed at every write', () => {

@@ -30,6 +30,7 @@ import { selinux } from '../../src/lib/fact/selinux';
 import { spaces } from '../../src/lib/fact/space';
 import { sshClient } from '../../src/lib/fact/ssh-client';
 import { subnetEnvFile } from '../../src/lib/fact/subnet-env-file';
+import { subnetTraffic } from '../../src/lib/fact/subnet-traffic';
 import { supervisor } from '../../src/lib/fact/supervisor';
 import { unitFiles } from '../../src/lib/fact/unit-files';
 import { units } from '../../src/lib/fact/units';
@@ -92,6 +93,7 @@ export function allFacts(peers: readonly string[], endpoints: readonly string[])
     selinux,
     spaces: spaces(['/opt/flannel-v0.22.3', '/var/lib/docker', '/run/flannel', '/tmp', '/etc']),
     subnetEnv: subnetEnvFile('/run/flannel/subnet.env'),
+    traffic: subnetTraffic([{ base: 0x0a05_0100, length: 24 }]),
     files: fileContents([
       '/etc/docker/daemon.json',
       '/etc/default/flanneld',

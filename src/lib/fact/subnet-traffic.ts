@@ -33,7 +33,7 @@ echo .`;
 /**
  * Do packets come from these ranges? By what the kernel remembers of connections, at two moments: from a range packets come when
  * its side of a connection has counted more of them, or, where the kernel does not count, when a connection that was answered
- * was heard of anew. What goes only to a range does not count: one also talks to the dead.
+ * was heard of anew, from whichever side: then it may be moving too much, never too little. What goes only to a range does not count: one also talks to the dead.
  *
  * @returns the ranges as text, each with whether something moved; unknown where the node keeps no such table
  */
@@ -112,7 +112,7 @@ function isMoving(range: Ipv4Cidr, now: Flow, before: Flow | undefined): boolean
     if (index > 0 && !now.isAnswered) return false;
     if (side.packets !== null) return side.packets > (before?.sides[index]?.packets ?? 0);
     if (before === undefined) return true;
-    // It counts down by itself; who is heard of sets it up again.
-    return now.isAnswered && now.timeoutSeconds > before.timeoutSeconds - pauseSeconds + 1;
+    // It counts down by itself; whoever sends sets it up again, on either side of a connection that was answered.
+    return now.timeoutSeconds > before.timeoutSeconds - pauseSeconds + 1;
   });
 }
