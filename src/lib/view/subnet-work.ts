@@ -10,6 +10,8 @@ import { reasonOf, type StepReport } from './node-bootstrap';
 import { problemLine } from './problem-line';
 import { safeText } from './safe-text';
 import { styler, type Tone } from './style';
+import { textWidthFor } from './text-width';
+import { wrap } from './wrap';
 
 /** A change in etcd in the words of the public document. */
 export interface KeyChangeReport {
@@ -130,7 +132,12 @@ export async function renderSubnetWork(
     if (item.error !== null) output.push(`  ${style.bad(safeText(item.error))}\n`);
     for (const problem of item.problems) {
       const tone = problem.severity === 'error' ? 'bad' : problem.severity === 'warning' ? 'warn' : 'dim';
-      output.push(`  ${style.tone(tone, safeText(problemLine(problem), 1_000))}\n`);
+      const text = safeText(problemLine(problem), 1_000);
+      const widthOf = await textWidthFor([text]);
+      const lines = wrap(text, Math.max(screen.columns - 4, 40), widthOf, true);
+      for (const [index, line] of lines.entries()) {
+        output.push(`  ${index === 0 ? '' : '  '}${style.tone(tone, line)}\n`);
+      }
     }
     if (item.state === 'done' || item.state === 'unchanged' || item.state === 'blocked') continue;
     const step = ({ title, mind, changes }: StepReport): void => {
