@@ -129,6 +129,8 @@ export function openProbeTalk(host: Host, options: ProbeTalkOptions): ProbeTalk 
         stdin: input.stream,
         timeoutMs: options.timeoutMs + 10_000,
         maxOutputBytes: 64 * 1024 + options.mostJobs * 128,
+        // Its input holds the words of this run; and nobody wants to read the program in a message.
+        secret: true,
         onStdout: lineReader((text) => {
           const line = parseProbeLine(text);
           if (line === undefined) throw new NoProbe(`it said what is no answer: ${JSON.stringify(text.slice(0, 80))}`);
