@@ -2,7 +2,7 @@ import * as Flags from '@oclif/core/flags';
 import { preflightChecks } from '../../lib/check/preflight-checks';
 import { bootstrap } from '../../lib/cli/bootstrap';
 import { NetctlCommand } from '../../lib/cli/command';
-import { etcdFlags, flannelFlag, outputFlags, ownFlags, severalArguments } from '../../lib/cli/flags';
+import { etcdFlags, flannelFlag, lockFlags, outputFlags, ownFlags, severalArguments } from '../../lib/cli/flags';
 import { chooseNodes, openHosts } from '../../lib/cli/nodes';
 import { noConfig, Session } from '../../lib/cli/session';
 import { exitCodes, Refused } from '../../lib/errors';
@@ -61,6 +61,7 @@ export default class NodeBootstrap extends NetctlCommand {
       'dry-run': Flags.boolean({ summary: 'Show what would be done, with differences; do nothing.' }),
       yes: Flags.boolean({ char: 'y', summary: 'Do not ask.' }),
     }),
+    ...lockFlags('node bootstrap'),
     ...flannelFlag(),
     ...outputFlags(),
     ...etcdFlags(),
@@ -86,6 +87,7 @@ export default class NodeBootstrap extends NetctlCommand {
         adopt: flags.adopt,
         follow: flags.follow,
         dryRun: flags['dry-run'],
+        breakLock: flags['break-lock'],
         skip: new Set(flags['skip-check'] ?? []),
         atOnce: flags.serial,
         maxFailures: flags['max-failures'],

@@ -1,6 +1,6 @@
 import * as Flags from '@oclif/core/flags';
 import { NetctlCommand } from '../../lib/cli/command';
-import { etcdFlags, flannelFlag, outputFlags, ownFlags, severalArguments } from '../../lib/cli/flags';
+import { etcdFlags, flannelFlag, lockFlags, outputFlags, ownFlags, severalArguments } from '../../lib/cli/flags';
 import { chooseNodes, openHosts } from '../../lib/cli/nodes';
 import { reset } from '../../lib/cli/reset';
 import { type NetworkReading, Session } from '../../lib/cli/session';
@@ -50,6 +50,7 @@ export default class NodeReset extends NetctlCommand {
       'dry-run': Flags.boolean({ summary: 'Show what would be done, with differences; do nothing.' }),
       yes: Flags.boolean({ char: 'y', summary: 'Do not ask, also where containers stop.' }),
     }),
+    ...lockFlags('node reset'),
     ...flannelFlag(),
     ...outputFlags(),
     ...etcdFlags(),
@@ -68,6 +69,7 @@ export default class NodeReset extends NetctlCommand {
         archive: flags.archive,
         keepLease: flags['keep-lease'],
         dryRun: flags['dry-run'],
+        breakLock: flags['break-lock'],
         atOnce: flags.serial,
         maxFailures: flags['max-failures'],
         approve: (plan) => this.approve(plan, flags.yes),

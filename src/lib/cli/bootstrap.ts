@@ -29,6 +29,7 @@ import { flannelCertificatesAndKey } from './flannel-certificates';
 import { uninterrupted } from './interrupt';
 import { lookAgain } from './look-again';
 import type { Hosts } from './nodes';
+import { withOperatorLock } from './operator-lock';
 import { readReservationsOf } from './reserve-scene';
 import type { NetworkReading, Session } from './session';
 
@@ -37,6 +38,8 @@ export interface BootstrapOptions {
   readonly adopt: boolean;
   readonly follow: boolean;
   readonly dryRun: boolean;
+  /** Take the lock of the network from another operator. */
+  readonly breakLock: boolean;
   /** Checks of the preflight that are left out. */
   readonly skip: ReadonlySet<PreflightCheck>;
   readonly atOnce: number;
@@ -117,12 +120,12 @@ export async function bootstrap(
   await options.approve(shown);
 
   // Before the first flanneld starts every node has its subnet: none races another for one.
-  await uninterrupted(() =>
-    execute(
-      { title: 'subnets', changes: work.flatMap(({ subnet }) => (subnet.change === null ? [] : [subnet.change])) },
-      network.store,
-    ),
-  );
+  const changes = work.flatMap(({ subnet }) => (subnet.change === null ? [] : [subnet.change]));
+  if (changes.length > 0) {
+    await withOperatorLock(command, network, { breakLock: options.breakLock, doing: 'netctl node bootstrap' }, () =>
+      uninterrupted(() => execute({ title: 'subnets', changes }, network.store)),
+    );
+  }
   const outcomes = await carryOutFleet(command, work, hosts, {
     nodes,
     atOnce: options.atOnce,

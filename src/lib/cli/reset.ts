@@ -17,6 +17,7 @@ import { carryOutFleet } from './carry-out-fleet';
 import type { NetctlCommand } from './command';
 import { uninterrupted } from './interrupt';
 import type { Hosts } from './nodes';
+import { withOperatorLock } from './operator-lock';
 import type { NetworkReading, Session } from './session';
 
 export interface ResetOptions {
@@ -24,6 +25,8 @@ export interface ResetOptions {
   readonly archive?: string | undefined;
   readonly keepLease: boolean;
   readonly dryRun: boolean;
+  /** Take the lock of the network from another operator. */
+  readonly breakLock: boolean;
   readonly atOnce: number;
   readonly maxFailures: number | undefined;
   /** Shows the plan and asks; throws `Refused` when it is not to be done. */
@@ -102,7 +105,20 @@ export async function reset(
       else reports.set(plan.node, resetReport(plan, 'failed', new Error(rest)));
     }
   }
-  for (const plan of done) reports.set(plan.node, await releaseLeases(session, network, plan));
+  const release = async (): Promise<void> => {
+    for (const plan of done) reports.set(plan.node, await releaseLeases(session, network, plan));
+  };
+  if (network === null || done.every(({ lease }) => lease.changes.length === 0)) await release();
+  else {
+    try {
+      const { breakLock } = options;
+      await withOperatorLock(command, network, { breakLock, doing: 'netctl node reset' }, release);
+    } catch (error) {
+      // The nodes are done, which is told all the same; the same command takes the leases later.
+      if (!(error instanceof NetctlError)) throw error;
+      for (const plan of done) if (!reports.has(plan.node)) reports.set(plan.node, resetReport(plan, 'failed', error));
+    }
+  }
   const unchanged = plans.filter(({ node }) => !reports.has(node)).map((plan) => resetReport(plan, stateOf(plan)));
   return document([...first.failed, ...unchanged, ...reports.values()], true);
 }
