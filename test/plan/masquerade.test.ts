@@ -334,6 +334,8 @@ describe('what is refused', () => {
     ['masquerade-unknown', { iptablesNft: unknown('permission denied') }, {}],
     ['masquerade-unknown', { networks: unknown('docker: permission denied') }, {}],
     ['masquerade-unknown', { iptables: unknown('no iptables') }, {}],
+    ['network-holds-node', {}, { network: { base: 0, length: 0 } }],
+    ['network-holds-node', { subnetEnv: subnetEnv(false, '10.0.0.0/8') }, {}],
     ['masquerade-needs-systemd', { systemdVersion: known(null) }, {}],
     ['masquerade-no-docker', { docker: known({ state: 'stopped', why: 'Cannot connect to the Docker daemon' }) }, {}],
     ['docker-nftables', { docker: dockerRunning('29.0.0', { firewallBackend: 'nftables' }) }, {}],

@@ -104,6 +104,15 @@ export const masqueradeTopics: readonly Topic[] = [
     mend: ['--network 172.7.0.0/16', 'network: { cidr: 172.7.0.0/16 }'],
   },
   {
+    code: 'network-holds-node',
+    title: 'The network given holds the machines themselves',
+    exit: exitCodes.refused,
+    meaning:
+      'What goes into the network is not masqueraded. With the machines in it containers would send to them, and through them, with an address to which no way leads back.',
+    causes: ['--network is too wide: 10.0.0.0/8 where the machines are in 10.4.7.0/24.'],
+    mend: ['netctl network show tells the range of the containers.'],
+  },
+  {
     code: 'several-networks',
     title: 'flanneld has more than one network there',
     exit: exitCodes.refused,

@@ -3,6 +3,7 @@ import type { Inventory, InventoryNode } from '../inventory/inventory';
 import { inventoryDefaults } from '../inventory/inventory-defaults';
 import { cidrContains, formatCidr, type Ipv4Cidr, parseIpv4Cidr } from '../net/cidr';
 import { parseFlannelVersion } from '../net/flannel-version';
+import { formatIpv4 } from '../net/ipv4';
 import { type ContainerBridge, isPlainDevice } from '../net/masquerade-rule';
 import type { Problem } from '../net/problem';
 import { dockerEnvironmentFiles } from './docker-step';
@@ -111,6 +112,7 @@ export function masqueradeScene(
   const fronts = frontsOf(answers, problems);
   const isBlind = whatIsNotKnown(answers, problems);
   if (network === null || fronts === null || isBlind) return { network, scene: null };
+  holdsNode(node, network, answers, problems);
   const bridges = bridgesIn(network, answers, problems);
   const script = seenText(answers.texts, masqueradePaths.script);
   const scene: Scene = {
@@ -183,6 +185,29 @@ function networkOf(
     );
   }
   return wished;
+}
+
+/** With the machines in the range that the rule leaves out, containers would reach them with an address that leads nowhere. */
+function holdsNode(node: string, network: Ipv4Cidr, { links, routes }: MasqueradeAnswers, problems: Problem[]): void {
+  const wayOut = (routes.known ? routes.value : []).find(
+    ({ destination, table }) => destination.family === 4 && destination.length === 0 && table === 'main',
+  );
+  const device = wayOut?.nextHops[0]?.device;
+  const own = (links.known ? links.value : []).find(({ name }) => name === device)?.addresses ?? [];
+  const gateway = wayOut?.nextHops[0]?.gateway;
+  const inside = [...own, ...(gateway == null ? [] : [gateway])].find(
+    (each) => each.family === 4 && cidrContains(network, each.address),
+  );
+  if (inside?.family !== 4) return;
+  problems.push(
+    problem(
+      'error',
+      'network-holds-node',
+      formatCidr(network),
+      `${formatCidr(network)} holds ${formatIpv4(inside.address)}, which ${node} or its gateway has: it cannot be the network of containers`,
+      '--network with the range of the containers alone',
+    ),
+  );
 }
 
 function frontsOf(answers: MasqueradeAnswers, problems: Problem[]): readonly FrontRules[] | null {
@@ -264,7 +289,7 @@ function whatIsNotKnown(answers: MasqueradeAnswers, problems: Problem[]): boolea
         'error',
         'docker-nftables',
         'docker',
-        `Docker ${docker.value.engine.version.text} writes its rules as tables of nftables, which are its own: a change there is lost, and another table cannot take its masquerade or its drop back`,
+        `Docker ${docker.value.engine.version.text} writes its rules as tables of nftables, which are its own: a change there is lost at its next start, and an accept in DOCKER-USER or in another table does not undo its drop`,
         '"firewall-backend": "iptables" in daemon.json, or "ip-masq": false with flannel.ipMasq: true in netctl.yaml',
       ),
     );
