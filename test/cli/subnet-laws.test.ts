@@ -75,10 +75,12 @@ const noHosts: Hosts = {
   close: () => {},
 };
 
-async function changeAll(works: readonly SubnetWork[], store: Store): Promise<void> {
-  for (const work of works) {
+/** Does what is planned; then the same plan has nothing more to do. */
+async function changeAll(plan: () => Promise<readonly SubnetWork[]>, store: Store): Promise<void> {
+  for (const work of await plan()) {
     if (!isBlocked(work)) await execute({ title: work.subnet, changes: work.changes }, store);
   }
+  for (const work of await plan()) if (!isBlocked(work)) expect(work.changes).toEqual([]);
 }
 
 /** As flanneld of a node does at its start (spec 3.5): its own lease, else the first free subnet. */
@@ -129,21 +131,25 @@ async function carryOut(what: Operation, world: World): Promise<void> {
     }
     case 'reserve': {
       const wish = { subnet: subnetOf(what.slot), publicIP: ipOf(what.node), node: null, note: null };
-      return changeAll([planReserve({ ...wish, reservedBy: 'us', reservedAt: 'now' }, await look())], store);
+      return changeAll(
+        async () => [planReserve({ ...wish, reservedBy: 'us', reservedAt: 'now' }, await look())],
+        store,
+      );
     }
     case 'unreserve':
-      return changeAll(planUnreserve(formatCidr(subnetOf(what.slot)), await look()), store);
+      return changeAll(async () => planUnreserve(formatCidr(subnetOf(what.slot)), await look()), store);
     case 'enforce':
-      return changeAll(planEnforce(await look()), store);
-    case 'mend': {
-      const { network, reservations, ...scene } = await look();
-      const { unreadable } = network.leases;
-      const known = await leaseMemories({ say: () => {} }, network, undefined, unreadable, reservations);
-      const { said } = what;
-      const key = leaseKey(prefix, subnetOf(what.slot));
-      const memories = said === null ? known : [...known, memoryOf(key, 'person', ipOf(said))];
-      return changeAll(planMend({ ...scene, memories }), store);
-    }
+      return changeAll(async () => planEnforce(await look()), store);
+    case 'mend':
+      return changeAll(async () => {
+        const { network, reservations, ...scene } = await look();
+        const { unreadable } = network.leases;
+        const known = await leaseMemories({ say: () => {} }, network, undefined, unreadable, reservations);
+        const { said } = what;
+        const key = leaseKey(prefix, subnetOf(what.slot));
+        const memories = said === null ? known : [...known, memoryOf(key, 'person', ipOf(said))];
+        return planMend({ ...scene, memories });
+      }, store);
     case 'announce': {
       const network = await session.network(opened);
       return announce(planAnnounce(network.leases, network.effective, network.snapshot.entries), store);

@@ -105,6 +105,8 @@ describe.each(['v3', 'v2'] as const)('reservations on etcd %s', (api) => {
     [['10.1.6.0/24', '--public-ip', '10.1.2.3'], 2, 'bad-public-ip'],
     [['10.1.6.0/24'], 2, 'reserve-for-whom'],
     [['10.1.6.0/24', '--node', 'db1', '--public-ip', '192.168.0.3'], 2, 'reserve-for-whom'],
+    [['10.1.6.0/24', '--node', 'db1', '--note', 'a\nb'], 2, 'bad-note'],
+    [['10.1.6.0/24', '--node', 'db1', '--note', 'x'.repeat(201)], 2, 'bad-note'],
     [['10.1.6.0/24', '--enforce'], 2, 'reserve-what'],
     [[], 2, 'reserve-what'],
   ] as const)('are refused when they cannot be kept: %j', async (argv, status, code) => {
@@ -142,7 +144,9 @@ describe.each(['v3', 'v2'] as const)('reservations on etcd %s', (api) => {
     expect(status).toBe(0);
     expect(work(stdout)).toMatchObject({ items: [{ subnet: '10.1.5.0/24', state: 'done' }] });
     expect(value('10.1.5.0/24')).toBe('{"PublicIP":"192.168.0.1"}');
-    expect(await codes()).not.toContain('reservation-not-held');
+    const left = await codes();
+    expect(left).not.toContain('reservation-not-held');
+    expect(left).not.toContain('pre-assigned');
     expect(work((await run('reserve', '--enforce', '-o', 'json')).stdout)).toMatchObject({
       items: [{ state: 'unchanged' }],
     });

@@ -2,7 +2,7 @@ import * as Flags from '@oclif/core/flags';
 import { argument, ownFlags } from '../../lib/cli/flags';
 import { lookAtReservations } from '../../lib/cli/reserve-scene';
 import { Session } from '../../lib/cli/session';
-import { ownerOf, requireSubnet } from '../../lib/cli/subnet-owner';
+import { ownerOf, requireNote, requireSubnet } from '../../lib/cli/subnet-owner';
 import { SubnetWorkCommand, subnetWorkFlags } from '../../lib/cli/subnet-work';
 import { whoAmI } from '../../lib/cli/who-am-i';
 import { exitCodes, InvalidInput } from '../../lib/errors';
@@ -45,6 +45,7 @@ export default class SubnetsReserve extends SubnetWorkCommand {
         next: ['netctl subnets reserve 10.5.1.0/24 --node NAME', 'netctl subnets reserve --enforce'],
       });
     }
+    const note = flags.note === undefined ? null : requireNote(flags.note);
     const session = await Session.open(this, flags);
     const subnet = isNamed ? requireSubnet(args.subnet) : undefined;
     const owner = subnet === undefined ? undefined : ownerOf(flags, session.inventory, subnet);
@@ -60,7 +61,6 @@ export default class SubnetsReserve extends SubnetWorkCommand {
           const scene = await lookAtReservations(session, opened, subnet === undefined ? [] : [subnet]);
           if (subnet === undefined || owner === undefined) return planEnforce(scene);
           const { publicIP, node } = owner;
-          const note = flags.note ?? null;
           return [planReserve({ subnet, publicIP, node, note, reservedBy: whoAmI(), reservedAt: now }, scene)];
         },
       },

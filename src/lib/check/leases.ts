@@ -69,8 +69,11 @@ export function checkLeases(check: LeaseCheck): readonly LeaseProblem[] {
     ...inventory(check),
     ...reserved(check),
   ];
+  // That it waits for its node is what its reservation is for.
+  const kept = new Set(check.reservations?.reservations.map(({ subnet }) => leaseKey(check.prefix, subnet)));
+  const isExpected = ({ code, keys: [key = ''] }: LeaseProblem): boolean => code === 'pre-assigned' && kept.has(key);
   // A stable sort keeps the order in which the checks found them, which is that of the subnets.
-  return problems.sort((a, b) => rank[a.severity] - rank[b.severity]);
+  return problems.filter((each) => !isExpected(each)).sort((a, b) => rank[a.severity] - rank[b.severity]);
 }
 
 /**

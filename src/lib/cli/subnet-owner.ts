@@ -50,6 +50,19 @@ export function ownerOf(
   return { publicIP: requirePublicIP(node), node: node.name };
 }
 
+const longestNote = 200;
+
+/** A line of text that stands in a table. @throws InvalidInput `bad-note` */
+export function requireNote(text: string): string {
+  const note = text.trim();
+  if (note !== '' && note.length <= longestNote && !/\p{Cc}|\p{Cs}/u.test(note)) return note;
+  throw new InvalidInput({
+    code: 'bad-note',
+    message: `--note takes one line of 1 to ${longestNote} characters, not ${JSON.stringify(text.slice(0, 40))}`,
+    next: ['--note "DNS points there"'],
+  });
+}
+
 /** By it flanneld finds its lease. @throws InvalidInput `no-public-ip` */
 export function requirePublicIP({ name, publicIP }: InventoryNode): string {
   if (publicIP !== undefined) return publicIP;

@@ -24,6 +24,14 @@ export const reservationTopics: readonly Topic[] = [
     ],
   },
   {
+    code: 'bad-note',
+    title: 'The note of a reservation is no line of text',
+    exit: exitCodes.invalid,
+    meaning: 'A note stands beside the subnet in netctl subnets reservations: one line, 200 characters at most.',
+    causes: ['It is empty, too long, or holds a line break or another control character.'],
+    mend: ['netctl subnets reserve 10.5.1.0/24 --node NAME --note "DNS points there"'],
+  },
+  {
     code: 'no-public-ip',
     title: 'The inventory does not tell the public IP of a node',
     exit: exitCodes.invalid,
