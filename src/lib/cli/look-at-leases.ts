@@ -383,7 +383,7 @@ function trafficOf(vantages: readonly Vantage[], { subnet }: Lease): LeaseLook['
 }
 
 /** Who keeps a part of the subnet; a record that cannot be read keeps what its key names. */
-export function reservationOf({ subnet }: Lease, { reservations, damaged }: ReservationReading): string | null {
+function reservationOf({ subnet }: Lease, { reservations, damaged }: ReservationReading): string | null {
   const kept = reservations.find((each) => cidrsOverlap(each.subnet, subnet));
   if (kept !== undefined) {
     return `${formatCidr(kept.subnet)} is reserved for ${kept.node ?? kept.publicIP}: netctl subnets unreserve ${formatCidr(kept.subnet)}`;

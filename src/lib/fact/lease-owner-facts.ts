@@ -6,7 +6,7 @@ import { supervisor } from './supervisor';
 import { units } from './units';
 
 /** Under these names flanneld is installed, by netctl and by distributions. */
-export const flanneldUnits = ['flanneld.service', 'flannel.service'] as const;
+const flanneldUnits = ['flanneld.service', 'flannel.service'] as const;
 
 /**
  * What tells whether a machine has a lease: what runs there, what would start, and which addresses it has.
