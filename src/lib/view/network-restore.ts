@@ -62,7 +62,7 @@ export const networkRestoreView: RecordView<NetworkRestoreReport> = {
         ],
         [
           'keys',
-          `${formatCount(counts.create)} to write, ${formatCount(counts.unchanged + counts.kept)} there already, ${formatCount(counts.skipped)} not restored`,
+          `${formatCount(counts.create)} ${state === 'restored' ? 'written' : 'to write'}, ${formatCount(counts.unchanged + counts.kept)} there already, ${formatCount(counts.skipped)} not restored`,
         ],
         ...notes.map((note): RecordLine => ['mind', { text: note, tone: 'warn' }]),
       ],
