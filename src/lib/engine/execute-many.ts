@@ -1,6 +1,5 @@
 import { ChangeFailed, Conflict, NetctlError, Unreachable } from '../errors';
 import type { Change } from '../plan/change';
-import { pipelined } from '../store/pipelined';
 import type { Store } from '../store/store';
 import { execute } from './execute';
 
@@ -17,18 +16,21 @@ export async function executeMany(
 ): Promise<void> {
   let made = 0;
   const failures: unknown[] = [];
-  const over = new AbortController();
-  const signal = AbortSignal.any([options.stop, over.signal]);
-  await pipelined(changes, options.atOnce, signal, async (change) => {
-    try {
-      await execute({ title, changes: [change] }, store);
-      made += 1;
-      options.done();
-    } catch (error) {
-      failures.push(error);
-      over.abort();
+  // One iterator for all workers: each takes the next change.
+  const rest = changes.values();
+  const worker = async (): Promise<void> => {
+    for (const change of rest) {
+      if (options.stop.aborted || failures.length > 0) return;
+      try {
+        await execute({ title, changes: [change] }, store);
+        made += 1;
+        options.done();
+      } catch (error) {
+        failures.push(error);
+      }
     }
-  });
+  };
+  await Promise.all(Array.from({ length: options.atOnce }, worker));
   const [error] = failures;
   if (error === undefined && made === changes.length) return;
   const counted = `${made} of ${changes.length} keys were written`;

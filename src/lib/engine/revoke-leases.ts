@@ -1,6 +1,5 @@
 import { NetctlError } from '../errors';
 import { ageSeconds, judgeEtcdLease } from '../plan/gc-leases';
-import { pipelined } from '../store/pipelined';
 import type { EtcdLease, Store } from '../store/store';
 
 export type Revoked = 'revoked' | 'left' | 'failed';
@@ -23,17 +22,22 @@ export async function revokeLeases(
   { leastAgeSeconds, stop, atOnce = 8 }: RevokeOptions,
 ): Promise<ReadonlyMap<string, { readonly state: Revoked; readonly reason: string | null }>> {
   const outcomes = new Map<string, { readonly state: Revoked; readonly reason: string | null }>();
-  await pipelined(leases, atOnce, stop, async ({ id }) => {
-    try {
-      const now = await store.lease(id);
-      const why = now === undefined ? 'it has run out' : whyLeft(now, leastAgeSeconds);
-      if (why === undefined) await store.revoke(id);
-      outcomes.set(id, why === undefined ? { state: 'revoked', reason: null } : { state: 'left', reason: why });
-    } catch (error) {
-      if (!(error instanceof NetctlError)) throw error;
-      outcomes.set(id, { state: 'failed', reason: error.message });
+  const rest = leases.values();
+  const worker = async (): Promise<void> => {
+    for (const { id } of rest) {
+      if (stop.aborted) return;
+      try {
+        const now = await store.lease(id);
+        const why = now === undefined ? 'it has run out' : whyLeft(now, leastAgeSeconds);
+        if (why === undefined) await store.revoke(id);
+        outcomes.set(id, why === undefined ? { state: 'revoked', reason: null } : { state: 'left', reason: why });
+      } catch (error) {
+        if (!(error instanceof NetctlError)) throw error;
+        outcomes.set(id, { state: 'failed', reason: error.message });
+      }
     }
-  });
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
   return outcomes;
 }
 
