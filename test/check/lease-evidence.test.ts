@@ -83,7 +83,7 @@ describe('what proves that the node of a lease is gone', () => {
     expect(verdict({ ...out, overlay: answer })).toBe('alive');
     // Somebody wrote it a moment ago.
     expect(verdict({ ...out, ttlSeconds: 86_000 })).toBe('not-proven');
-    expect(verdict({ ...out, ttlSeconds: null })).toBe('proven-gone');
+    expect(verdict({ ...out, ttlSeconds: null })).toBe('not-proven');
   });
 
   it('an election sets TTLs back, so that much time proves no life where SSH proves the contrary', () => {

@@ -126,6 +126,7 @@ export function judgeLease(look: LeaseLook, options: JudgeOptions): LeaseJudgeme
     return judged('not-proven', `${ttl.text}; but nobody could listen whether it still answers`);
   }
   if (look.inventory === 'lacks-it') {
+    if (look.ttlSeconds === null) return judged('not-proven', ttl.text);
     if (isSilent) return judged('proven-gone', 'no node of the inventory has its public IP, and nothing there answers');
     return judged(
       'not-proven',

@@ -6,12 +6,13 @@ import { NetctlError, Refused } from '../errors';
 import { type LeaseOwnerSeen, leaseOwnerFacts } from '../fact/lease-owner-facts';
 import { neighbours } from '../fact/neighbours';
 import { overlayPing } from '../fact/overlay-ping';
+import { type Route, routes } from '../fact/routes';
 import { subnetTraffic } from '../fact/subnet-traffic';
 import type { Host } from '../host/host';
 import { localHost } from '../host/local';
 import { forEachHost } from '../host/pool';
 import type { Inventory, InventoryNode } from '../inventory/inventory';
-import { cidrsOverlap, formatCidr } from '../net/cidr';
+import { cidrContains, cidrsOverlap, formatCidr, type Ipv4Cidr, parseIpv4Cidr } from '../net/cidr';
 import { formatIpv4, parseIpv4 } from '../net/ipv4';
 import type { Lease } from '../net/lease';
 import { publicIPOf } from '../net/node-ref';
@@ -89,12 +90,19 @@ export async function lookAtLeases(
       const found = other.node === owner ? undefined : other.judge?.(lease);
       return found?.kind === 'holds' || found?.kind === 'uses' ? [{ node: other.node.name, why: found.why }] : [];
     });
+    // Several nodes with one address, as behind NAT: what one of them is without, another may have.
+    const away = asked.find(({ node, seen }) => seen === null && publicIPOf(node) === lease.publicIP);
     const ownerLook: LeaseLook['owner'] =
       at === undefined
         ? { kind: 'not-asked' }
-        : state === null
-          ? { kind: 'unreachable', why: at.why ?? 'it did not answer' }
-          : { kind: 'seen', state };
+        : away !== undefined && away !== at
+          ? {
+              kind: 'unreachable',
+              why: `${away.node.name} has the same public IP, and ${away.why ?? 'did not answer'}`,
+            }
+          : state === null
+            ? { kind: 'unreachable', why: at.why ?? 'it did not answer' }
+            : { kind: 'seen', state };
     return { lease, owner, ownerLook, elsewhere };
   });
 
@@ -113,7 +121,7 @@ export async function lookAtLeases(
     if (lease !== undefined) holders.push({ at, lease });
     if (holders.length > mostReferences) break;
   }
-  const heard = await listen(probed, holders, all, options);
+  const heard = await listen(probed, holders, network, options);
 
   return {
     looks: bases
@@ -218,6 +226,8 @@ interface Vantage {
   readonly hearsMachines: ReadonlySet<string>;
   readonly hearsOverlay: ReadonlySet<string>;
   readonly isNode: boolean;
+  /** Has it a route of the network to the subnet? A node that does not follow etcd sends such packets just anywhere. */
+  readonly hasWayTo: (lease: Lease) => boolean;
   readonly traffic: ReadonlyMap<string, boolean> | null;
 }
 
@@ -230,9 +240,11 @@ function overlayAddresses({ subnet }: Lease): readonly string[] {
 async function listen(
   probed: readonly Lease[],
   holders: readonly { readonly at: Asked; readonly lease: Lease }[],
-  all: readonly Lease[],
+  network: NetworkReading,
   options: LookAtLeases,
 ): Promise<(lease: Lease) => Heard> {
+  const all = network.leases.leases;
+  const range = parseIpv4Cidr(network.effective?.network ?? '') ?? null;
   const keys = new Set(probed.map(({ key }) => key));
   const living = holders.filter(({ lease }) => !keys.has(lease.key));
   const others = [
@@ -251,10 +263,13 @@ async function listen(
       probed,
       others.filter(({ key }) => key !== lease.key),
       addressesOf(at),
+      range,
       true,
     ),
   );
-  places.push(listenFrom('this machine', localHost({ name: 'this machine' }), probed, others, ownAddresses(), false));
+  places.push(
+    listenFrom('this machine', localHost({ name: 'this machine' }), probed, others, ownAddresses(), range, false),
+  );
   const vantages = (await Promise.all(places)).filter((vantage) => vantage !== null);
   return (lease) => ({
     publicIP: probeOf(
@@ -266,11 +281,17 @@ async function listen(
     overlay: probeOf(
       vantages.filter(({ isNode }) => isNode),
       overlayAddresses(lease),
-      ({ hearsOverlay }) => hasOther(hearsOverlay, lease),
+      ({ hearsOverlay, hasWayTo }) => hasWayTo(lease) && hasOther(hearsOverlay, lease),
       'no other node of the inventory that is on the network could be asked',
     ),
     traffic: trafficOf(vantages, lease),
   });
+}
+
+/** Does it lead into the network, and not just anywhere, as the default route does? */
+function leadsTo({ destination, type }: Route, subnet: Ipv4Cidr, network: Ipv4Cidr | null): boolean {
+  if (destination.family !== 4 || type !== 'unicast' || destination.length === 0) return false;
+  return cidrContains(destination, subnet) && (network === null || cidrContains(network, destination));
 }
 
 function addressesOf({ seen }: Asked): ReadonlySet<string> {
@@ -301,6 +322,8 @@ async function listenFrom(
   probed: readonly Lease[],
   others: readonly Lease[],
   own: ReadonlySet<string>,
+  /** Null when it is not known. */
+  network: Ipv4Cidr | null,
   isNode: boolean,
 ): Promise<Vantage | null> {
   const publicIPs = [...probed, ...others].flatMap(({ publicIP }) => publicIP ?? []);
@@ -312,7 +335,7 @@ async function listenFrom(
     const { answers } = await survey(host, facts, { timeoutMs });
     // Asked behind the pings, each of which made the kernel look for the machine; a firewall does not keep ARP from answering.
     const near = isNode
-      ? (await survey(host, { neighbours }, { timeoutMs: surveyTimeoutMs })).answers.neighbours
+      ? (await survey(host, { neighbours, routes: routes(4) }, { timeoutMs: surveyTimeoutMs })).answers
       : null;
     if (!answers.ping.known) return null;
     const answered = new Set<string>();
@@ -320,8 +343,8 @@ async function listenFrom(
     for (const [address, answer] of answers.ping.value) {
       if (answer.known) (answer.value.isReached ? answered : silent).add(address);
     }
-    if (near?.known === true) {
-      for (const { address, state, mac } of near.value) {
+    if (near?.neighbours.known === true) {
+      for (const { address, state, mac } of near.neighbours.value) {
         if (address.family === 4 && state === 'REACHABLE' && mac !== null) answered.add(formatIpv4(address.address));
       }
     }
@@ -337,6 +360,8 @@ async function listenFrom(
         overlayAddresses(lease).some((address) => !own.has(address) && answered.has(address)),
       ),
       isNode,
+      hasWayTo: ({ subnet }) =>
+        near?.routes.known === true && near.routes.value.some((route) => leadsTo(route, subnet, network)),
       traffic,
     };
   } catch (error) {
@@ -364,7 +389,7 @@ function probeOf(
       vantages.length === 0
         ? nobody
         : quiet.length > 0
-          ? `silence, but ${quiet.map(({ name }) => name).join(', ')} hears no other node either`
+          ? `silence, but ${quiet.map(({ name }) => name).join(', ')} hears no other node either, or has no route to it`
           : 'there was no time to ask, or ping is not there',
   };
 }

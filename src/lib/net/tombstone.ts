@@ -58,9 +58,12 @@ export function tombstoneKey(
 /** So many are kept; of more the oldest go. */
 export const mostTombstones = 1000;
 
-/** A value of flanneld has a few hundred bytes. A longer record was not written by netctl. */
-const largestBytes = 64 * 1024;
+/** etcd takes no longer one. */
+const largestBytes = 1536 * 1024;
+/** A value of flanneld has a few hundred bytes. */
+const longestShownBytes = 4096;
 const mostReasons = 32;
+const longestReason = 500;
 
 export function formatTombstone(tombstone: Tombstone): Uint8Array {
   const { key, subnet, revision, value, ttlSeconds, deletedAt, deletedBy, command, reasons } = tombstone;
@@ -73,12 +76,12 @@ export function formatTombstone(tombstone: Tombstone): Uint8Array {
       revision,
       valueBase64: Buffer.from(value).toString('base64'),
       // For a person with etcdctl; `valueBase64` is what counts.
-      value: Buffer.from(value).toString('utf8'),
+      ...(value.length > longestShownBytes ? {} : { value: Buffer.from(value).toString('utf8') }),
       ttlSeconds,
       deletedAt,
       deletedBy,
       command,
-      reasons: reasons.slice(0, mostReasons),
+      reasons: reasons.slice(0, mostReasons).map((reason) => reason.slice(0, longestReason)),
     }),
   );
 }
