@@ -86,7 +86,7 @@ export default class Verify extends NetctlCommand {
       });
       await this.show(document, flags);
       if (flags.junit !== undefined) await writeJunit(flags.junit, document);
-      if (document.problems.length > 0) this.exitWith(exitCodes.problems);
+      if (document.problems.some(({ severity }) => severity !== 'info')) this.exitWith(exitCodes.problems);
       else if (document.counts.unknown > 0) this.exitWith(exitCodes.unreachable);
     } finally {
       hosts.close();

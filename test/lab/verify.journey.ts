@@ -153,7 +153,7 @@ describe.skipIf(reason !== undefined)('verify over vxlan', () => {
       await lab.host('node1').run('iptables -D OUTPUT -p udp --dport 8472 -j DROP');
     });
 
-    test('nothing of node1 arrives, and two lines say so, with the port', async () => {
+    test('nothing of node1 arrives, and two lines say so, with the port and the rules that dropped it', async () => {
       const { code, stdout } = await netctl.run(['verify', '--timeout', '2']);
       expect(code).toBe(10);
       expect(stdout).toMatch(/^node1 +- +FAIL +FAIL$/m);
@@ -161,6 +161,9 @@ describe.skipIf(reason !== undefined)('verify over vxlan', () => {
       expect(stdout).toContain('node1 to node2, node3');
       expect(stdout.replaceAll(/\s+/g, ' ')).toContain('UDP port 8472 between the nodes');
       expect(stdout).toContain('netctl node status node1 node2 node3');
+      expect(stdout.replaceAll(/\s+/g, ' ')).toMatch(
+        /node1: while netctl sent, this dropped \d+ packets: -A INPUT -p udp -m udp --dport 8472 -j DROP \(filter\)/,
+      );
     });
 
     test('netctl that is killed leaves nothing anywhere, nor does one that gets Ctrl-C', async () => {
@@ -265,6 +268,19 @@ describe.skipIf(reason !== undefined)('verify over host-gw, with Docker’s own 
     const { stdout } = await netctl.run(['verify', '-o', 'json']);
     await node1.must('ip netns del stranger');
     expect(verifyList.parse(JSON.parse(stdout)).nodes[0]).toMatchObject({ address: '172.7.21.253' });
+  });
+
+  test('a route that is gone costs both ways, and the node without it is named', async () => {
+    const node2 = lab.host('node2');
+    await node2.must('ip route del 172.7.21.0/24');
+    const { code, stdout } = await netctl.run(['verify', '--timeout', '2']);
+    await node2.must('ip route add 172.7.21.0/24 via 10.4.7.21');
+    expect(code).toBe(10);
+    expect(stdout).toMatch(/^node1 +- +FAIL$/m);
+    expect(stdout).toMatch(/^node2 +FAIL +-$/m);
+    expect(stdout.replaceAll(/\s+/g, ' ')).toContain(
+      'way-leads-elsewhere node2: its route to the subnet of a peer leads neither into a tunnel nor to that peer: 172.7.21.254 (node1): eth0 via 10.4.7.254',
+    );
   });
 
   test('a node without Docker’s bridge is not known, with the reason', async () => {

@@ -1,6 +1,7 @@
+import { type LossScene, lossProblems } from '../check/packet-loss';
 import { pathProblems } from '../check/path-problems';
 import { failureText, type VerifiedPath, verifyPath } from '../check/verified-path';
-import { type ProbedNode, type ProbeOptions, probeNodes } from '../engine/probe-nodes';
+import { lostPeers, type ProbedNode, type ProbeOptions, probeNodes } from '../engine/probe-nodes';
 import { InvalidInput } from '../errors';
 import type { Inventory, InventoryNode } from '../inventory/inventory';
 import { inventoryDefaults } from '../inventory/inventory-defaults';
@@ -46,12 +47,25 @@ export async function verifyNodes(
       publicIP: node.publicIP ?? null,
       subnetFile,
     })),
-    { legs, answerTimeoutMs, atOnce: options.atOnce, ...(outside === undefined ? {} : { outside }) },
+    { legs, answerTimeoutMs, atOnce: options.atOnce, explain: true, ...(outside === undefined ? {} : { outside }) },
   );
 
   const paths = report.paths.map(verifyPath);
   const probed = report.nodes.flatMap((node) => (node.state === 'probed' ? node : []));
-  const problems = pathProblems(paths, {
+  const publicIPs = new Map(nodes.map(({ name, publicIP }) => [name, publicIP ?? null]));
+  const addresses = new Map(probed.map(({ name, address }) => [name, address]));
+  const scenes = [...(report.losses ?? [])].map(
+    ([node, { before, after }]): LossScene => ({
+      node,
+      before,
+      after,
+      peers: [...lostPeers(node, report.paths)].flatMap((name) => {
+        const address = addresses.get(name);
+        return address === undefined ? [] : [{ name, address, publicIP: publicIPs.get(name) ?? null }];
+      }),
+    }),
+  );
+  const faults = pathProblems(paths, {
     devices: new Map(probed.map(({ name, devices }) => [name, devices])),
     vxlanPorts: new Map(probed.flatMap(({ name, vxlanPort }) => (vxlanPort === null ? [] : [[name, vxlanPort]]))),
     answerTimeoutMs,
@@ -66,7 +80,7 @@ export async function verifyNodes(
       failed: count('failed'),
       unknown: count('unknown'),
     },
-    problems,
+    problems: [...faults, ...lossProblems(scenes)],
     items: paths.map((path) => verifiedPathItem(path, whyOf)),
   };
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { NetctlError } from '../errors';
+import { type LossSeen, lossFacts } from '../fact/loss-facts';
 import { probeFacts } from '../fact/probe-facts';
 import type { ProbedPath, ProbeLeg, ProbeOutcome, ProbeTest } from '../fact/probed-path';
 import type { Host } from '../host/host';
@@ -36,6 +37,8 @@ export interface ProbeOptions {
   readonly answerTimeoutMs?: number;
   /** So many nodes are asked, set up, and send at a time. Default: 16. All of them answer during the whole run. */
   readonly atOnce?: number;
+  /** Where packets are lost, look at the nodes' rules and ways as well. */
+  readonly explain?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -60,6 +63,8 @@ export interface ProbeReport {
   readonly nodes: readonly ProbedNode[];
   /** All ordered pairs of different nodes, those of which nothing is known too. */
   readonly paths: readonly ProbedPath[];
+  /** Nodes from which or to which something was lost, with `explain`: before, and after all were done. */
+  readonly losses?: ReadonlyMap<string, { readonly before: LossSeen; readonly after: LossSeen }>;
 }
 
 const surveyTimeoutMs = 20_000;
@@ -73,6 +78,9 @@ interface Open {
   readonly ready: ProbeReady;
   readonly place: ProbePlace;
   readonly words: ProbeWords;
+  readonly host: Host;
+  /** Null when it was not asked, or did not answer. */
+  readonly before: LossSeen | null;
 }
 
 /**
@@ -115,8 +123,11 @@ export async function probeNodes(nodes: readonly ProbeNode[], options: ProbeOpti
         ...(options.signal === undefined ? {} : { signal: options.signal }),
       });
       talks.push(talk);
-      const ready = await within(talk.ready, setUpTimeoutMs);
-      open.set(node.name, { talk, ready, place: place.value, words });
+      const [ready, before] = await Promise.all([
+        within(talk.ready, setUpTimeoutMs),
+        options.explain === true ? lookForLoss(host, [], options.signal) : null,
+      ]);
+      open.set(node.name, { talk, ready, place: place.value, words, host, before });
       const { bridge, mtu } = place.value;
       const links = answers.links.known ? answers.links.value : [];
       return {
@@ -138,14 +149,20 @@ export async function probeNodes(nodes: readonly ProbeNode[], options: ProbeOpti
       return notProbed(outcome.item.name, outcome.kind === 'failed' ? outcome.error : options.signal?.reason);
     });
     options.signal?.throwIfAborted();
-    const paths = await forEachHost(nodes, pool, (node) => askFrom(node, nodes, open, probed, options));
-    return {
-      nodes: probed,
-      paths: paths.flatMap((outcome) => {
-        if (outcome.kind === 'done') return outcome.value;
-        throw outcome.kind === 'failed' ? outcome.error : options.signal?.reason;
-      }),
-    };
+    const asked = await forEachHost(nodes, pool, (node) => askFrom(node, nodes, open, probed, options));
+    const paths = asked.flatMap((outcome) => {
+      if (outcome.kind === 'done') return outcome.value;
+      throw outcome.kind === 'failed' ? outcome.error : options.signal?.reason;
+    });
+    const losses = new Map<string, { readonly before: LossSeen; readonly after: LossSeen }>();
+    await forEachHost([...open], pool, async ([name, { host, before }]) => {
+      if (before === null) return;
+      const peers = lostPeers(name, paths);
+      const targets = [...peers].flatMap((peer) => open.get(peer)?.ready.address ?? []);
+      const after = peers.size === 0 ? null : await lookForLoss(host, targets, options.signal);
+      if (after !== null) losses.set(name, { before, after });
+    });
+    return { nodes: probed, paths, losses };
   } finally {
     await Promise.all(talks.map((talk) => talk.end()));
   }
@@ -155,6 +172,32 @@ function notProbed(name: string, error: unknown): ProbedNode {
   if (error instanceof NoProbe) return { name, state: 'unknown', why: error.message };
   if (error instanceof NetctlError) return { name, state: 'unreachable', error };
   throw error;
+}
+
+/** Containers there from which something did not arrive here, or the other way round. */
+export function lostPeers(name: string, paths: readonly ProbedPath[]): ReadonlySet<string> {
+  return new Set(
+    paths.flatMap(({ from, to, leg, tests }) => {
+      if (leg !== 'container-to-container' || (from !== name && to !== name)) return [];
+      return tests.some(({ outcome }) => outcome.kind === 'failed') ? [from === name ? to : from] : [];
+    }),
+  );
+}
+
+/** Only evidence: a node that does not answer costs it and no more. */
+async function lookForLoss(
+  host: Host,
+  targets: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<LossSeen | null> {
+  try {
+    const facts = lossFacts(targets);
+    return (await survey(host, facts, { timeoutMs: surveyTimeoutMs, ...(signal === undefined ? {} : { signal }) }))
+      .answers;
+  } catch (error) {
+    if (error instanceof NetctlError) return null;
+    throw error;
+  }
 }
 
 async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {

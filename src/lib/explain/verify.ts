@@ -64,6 +64,50 @@ export const verifyTopics: readonly Topic[] = [
     see: ['netctl fix-masquerade'],
   },
   {
+    code: 'packets-dropped',
+    title: 'A rule of iptables dropped packets while netctl sent',
+    meaning:
+      'Where packets are lost, netctl compares the counters of all rules and policies that drop or reject, before and after. This one rose. It may have been the packet of somebody else.',
+    causes: ['The rule, or the policy of the chain, stands in the way of containers.'],
+    mend: [
+      'If it is Docker 28 or later, or a policy of FORWARD: netctl fix-masquerade --check tells of it.',
+      'Else let the overlay through before that rule: the tunnel between the nodes, the network of containers in FORWARD.',
+    ],
+    see: ['netctl fix-masquerade'],
+  },
+  {
+    code: 'no-forwarding',
+    title: 'A node passes no packets on',
+    meaning: 'net.ipv4.ip_forward is 0 there, so packets of containers end at the node.',
+    causes: ['Somebody or a sysctl file switched it off after Docker had started, which switches it on.'],
+    mend: [
+      'sysctl -w net.ipv4.ip_forward=1, and look for who sets it: sysctl --system, grep -r ip_forward /etc/sysctl*.',
+    ],
+  },
+  {
+    code: 'no-way-to-subnet',
+    title: 'A node has no route to the containers of a peer',
+    meaning: 'Its kernel would not know where to send such a packet: `ip route get` says so.',
+    causes: [
+      'flanneld does not run there, or has not heard of the lease of the peer.',
+      'The route was deleted by hand.',
+    ],
+    mend: ['netctl node status NODE', 'Without flannel: netctl routes sync'],
+    see: ['netctl node status', 'netctl routes sync'],
+  },
+  {
+    code: 'way-leads-elsewhere',
+    title: "A node's route to the containers of a peer leads elsewhere",
+    meaning:
+      'The packet would leave neither by a tunnel of flannel nor to the address of the peer: most often by the default route, to a machine that knows nothing of containers.',
+    causes: [
+      'The route is missing, and the default route takes its place.',
+      'The peer has changed its address, or the public IP in the inventory is another than the one that flanneld uses.',
+    ],
+    mend: ['netctl node status NODE', 'Without flannel: netctl routes sync'],
+    see: ['netctl node status', 'netctl routes sync'],
+  },
+  {
     code: 'one-node',
     title: 'One node alone makes no pair',
     exit: exitCodes.invalid,

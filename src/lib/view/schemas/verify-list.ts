@@ -16,7 +16,9 @@ export const verifyList = documentSchema('VerifyList', {
     }),
   ),
   counts: z.object({ ok: z.int(), masqueraded: z.int(), failed: z.int(), unknown: z.int() }),
-  problems: z.array(problemItem).describe('The same of several pairs is one; exit code 10 when there are any.'),
+  problems: z
+    .array(problemItem)
+    .describe('The same of several pairs is one; exit code 10 when there are errors or warnings.'),
   items: z.array(
     z.object({
       from: z.string(),
