@@ -7,6 +7,7 @@ import { parseFlannelVersion } from '../../src/lib/net/flannel-version';
 import { readLeases } from '../../src/lib/net/lease';
 import { readTombstones, tombstonesPrefix } from '../../src/lib/net/tombstone';
 import { openEtcdV2 } from '../../src/lib/store/etcd-v2';
+import { openEtcdV3 } from '../../src/lib/store/etcd-v3';
 import type { Store } from '../../src/lib/store/store';
 import { cleanEnv, node, runJs } from '../support/built';
 import { cliFor } from '../support/cli';
@@ -361,11 +362,56 @@ describe('netctl subnets reclaim killed at every write', () => {
     }
   }, 120_000);
 
+  it('in etcd v3 as well, where it is killed as soon as somebody sees the write', async () => {
+    const etcd = await startEtcd();
+    const store = await openEtcdV3({ endpoints: etcd.endpoints, timeoutMs: 5000 });
+    const cli = cliFor({ NETCTL_ETCD_API: 'v3', NETCTL_ENDPOINTS: etcd.endpoints[0] });
+    const env = { PATH: binWithPing(cli.home), NETCTL_ETCD_API: 'v3', NETCTL_ENDPOINTS: etcd.endpoints[0] };
+    const netctl = (...argv: readonly string[]) => cli.netctl(argv, { env });
+    try {
+      await netctl('init-network', '10.1.0.0/16', '--backend', 'host-gw');
+      leaseLikeFlanneld(etcd, 'v3', '10.1.21.0/24', hostGw('10.4.7.21'));
+      // The lock, the record, the deletion, the lock again.
+      for (let kill = 1; kill <= 4; kill += 1) {
+        leaseLikeFlanneld(etcd, 'v3', lease, hostGw('10.4.7.99'), { ttlSeconds: 1500 });
+        const from = (await store.get('/')).revision;
+        const run = spawn(node, [runJs, 'subnets', 'reclaim', lease, '--yes', '--break-lock'], {
+          env: cleanEnv(cli.home, env),
+          cwd: cli.home,
+          stdio: 'ignore',
+        });
+        const ended = new Promise((resolve) => run.once('exit', resolve));
+        const looking = new AbortController();
+        void ended.then(() => looking.abort());
+        let seen = 0;
+        for await (const batch of store.watch(prefix, { from, signal: looking.signal })) {
+          seen += batch.type === 'events' ? batch.events.length : 0;
+          if (seen >= kill) run.kill('SIGKILL');
+        }
+        await ended;
+        expect(seen).toBeGreaterThanOrEqual(kill);
+
+        const { there, kept, unreadable } = await look(store);
+        expect([...there, ...kept], `write ${kill}`).toContain(lease);
+        expect(unreadable).toEqual([]);
+        const next = await netctl('subnets', 'reclaim', lease, '--yes', '--break-lock');
+        expect(next.status, `write ${kill}: ${next.stdout}${next.stderr}`).toBe(0);
+        expect((await look(store)).there).toEqual(['10.1.21.0/24']);
+        const back = await netctl('subnets', 'undo', lease, '--yes', '--break-lock');
+        expect(back.stdout, `write ${kill}: ${back.stderr}`).toContain('restored');
+      }
+    } finally {
+      store.close();
+      cli.remove();
+      await etcd.stop();
+    }
+  }, 60_000);
+
   async function look(store: Store) {
     const { leases: there, unreadable } = readLeases(
       await store.snapshot(`${prefix}/`),
       prefix,
-      parseFlannelVersion('v0.11.0'),
+      parseFlannelVersion(store.api === 'v3' ? 'v0.28.9' : 'v0.11.0'),
     );
     const kept = readTombstones((await store.snapshot(tombstonesPrefix(prefix))).entries, prefix);
     return {

@@ -165,18 +165,6 @@ describe.skipIf(reason !== undefined)('leases of nodes that are gone, flannel v0
     expect((await netctl.must(['subnets', 'undo', '172.7.24.0/24', '--yes'])).stderr).toContain('nothing to put back');
   });
 
-  test('two reports, and what was gone in both', async () => {
-    await netctl.run(['subnets', 'check', '--report', 'first.json']);
-    await netctl.run(['subnets', 'check', '--report', 'second.json']);
-    const both = ['subnets', 'reclaim', '--from-report', 'first.json', '--from-report', 'second.json', '--yes'];
-    const close = await netctl.run(both);
-    expect(close.code).toBe(3);
-    expect(close.stderr).toContain('reports-too-close');
-    const { stdout } = await netctl.must([...both, '--min-gap', '0']);
-    expect(stdout).toMatch(/172\.7\.24\.0\/24 .*reclaimed/);
-    expect(stdout).not.toContain('172.7.23.0/24');
-  });
-
   test('the node without power comes back to its own subnet', async () => {
     await lab.host('node3').powerOn();
     await expect
