@@ -16,13 +16,13 @@ describe.skipIf(reason !== undefined)('subnets that nodes keep, with etcd v3 and
   let access: ReturnType<typeof labAccess>;
   let archive: string;
 
-  const inventory = (node3: string) => ({
+  const inventory = (node3: string, node2: object = { subnet: '172.7.22.0/24' }) => ({
     ...access,
     network: { cidr: '172.7.0.0/16', backend: { type: 'vxlan' } },
     flannel: { version: 'v0.28.9', archive },
     nodes: [
       { name: 'node1', address: '10.4.7.21', iface: 'eth0' },
-      { name: 'node2', address: '10.4.7.22', iface: 'eth0', subnet: '172.7.22.0/24' },
+      { name: 'node2', address: '10.4.7.22', iface: 'eth0', ...node2 },
       { name: 'node3', address: node3, iface: 'eth0' },
     ],
   });
@@ -100,6 +100,26 @@ describe.skipIf(reason !== undefined)('subnets that nodes keep, with etcd v3 and
     const address = await lab.host('node2').must(`docker inspect -f '{{.NetworkSettings.IPAddress}}' ${docker.trim()}`);
     await lab.host('node3').must(`timeout 10 docker run --rm lab.image wget -qO- http://${address.trim()}/`);
     expect((await netctl.must(['subnets', 'mend'])).stdout).toContain('Unchanged');
+  });
+
+  test('what etcd has forgotten is known by the node, whose flanneld then writes the rest', async () => {
+    await netctl.writeInventory(inventory('10.4.7.23', {}));
+    await etcdctl('put', key('172.7.22.0/24'), 'garbage');
+    const status: unknown = JSON.parse(await etcdctl('get', key('172.7.22.0/24'), '-w', 'json'));
+    const revision = /"revision":(\d+)/.exec(JSON.stringify(status))?.[1] ?? '';
+    await etcdctl('compact', revision);
+    const mended = await netctl.json(['subnets', 'mend', '--yes']);
+    expect(JSON.stringify(mended)).toContain('by the node whose subnet.env names it');
+    await eventually(() => etcdctl('get', '--print-value-only', key('172.7.22.0/24'))).toContain(
+      '"BackendType":"vxlan"',
+    );
+    await eventually(() => routes('node1')).toMatch(/172\.7\.22\.0\/24[^]*172\.7\.60\.0\/24/);
+    await eventually(() => routes('node2')).toMatch(/172\.7\.50\.0\/24[^]*172\.7\.60\.0\/24/);
+    expect((await lab.host('node2').must('systemctl is-active flanneld')).trim()).toBe('active');
+    expect(JSON.stringify(await netctl.json(['subnets', 'show', '172.7.22.0/24']))).toMatch(
+      /"expiresInSeconds":8[56]\d{3}/,
+    );
+    await netctl.writeInventory(inventory('10.4.7.23'));
   });
 
   test('a node whose address changes keeps its subnet, docker0 and its containers', async () => {

@@ -117,7 +117,7 @@ export function subnetWorkListView(empty: string): ListView<SubnetWorkReport> {
 
 /** For people: each subnet with its state, and what is or was to be done. */
 export async function renderSubnetWork(
-  { items }: SubnetWorkDocument,
+  { items, prefix }: SubnetWorkDocument,
   screen: Screen,
   empty: string,
 ): Promise<readonly string[]> {
@@ -151,7 +151,8 @@ export async function renderSubnetWork(
     if (item.before.length + item.after.length > 0 && item.changes.length > 0) output.push('  etcd\n');
     for (const { kind, key, value, ttlSeconds, why } of item.changes.slice(0, shownChanges)) {
       output.push(`    ${kind.padEnd(6)} ${safeText(key, 300)}  ${style.dim(safeText(why, 300))}\n`);
-      if (kind === 'put') {
+      // Of netctl's own records the reason says enough.
+      if (kind === 'put' && key.startsWith(`${prefix}/`)) {
         const time =
           ttlSeconds === null
             ? ''
