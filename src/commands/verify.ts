@@ -5,6 +5,7 @@ import { chooseNodes, openHosts } from '../lib/cli/nodes';
 import { Session } from '../lib/cli/session';
 import { verifyNodes } from '../lib/cli/verify';
 import { exitCodes } from '../lib/errors';
+import { plural } from '../lib/view/count';
 import { isForPeople } from '../lib/view/format';
 import { unknownLines, type VerifyDocument, verifyListView } from '../lib/view/verify';
 
@@ -77,6 +78,7 @@ export default class Verify extends NetctlCommand {
     const nodes = chooseNodes(inventory, { names, all: flags.all || names.length === 0, limit: flags.limit ?? [] });
     if (inventory === undefined) throw new TypeError('nodes come from an inventory');
     const hosts = await openHosts({ hostKey: flags['host-key'] });
+    if (this.talkScreen.isTerminal) this.say(`sending packets between ${plural(nodes.length, 'node')}`);
     try {
       const document = await verifyNodes(inventory, nodes, hosts, {
         outside: flags.outside,

@@ -113,7 +113,8 @@ export async function probeNodes(nodes: readonly ProbeNode[], options: ProbeOpti
       const words = { ask: randomBytes(16).toString('hex'), answer: randomBytes(16).toString('hex') };
       const talk = openProbeTalk(host, {
         place: place.value,
-        publicIP: node.publicIP,
+        // A node listens on its own address only where somebody is to send there.
+        publicIP: options.legs?.includes('container-to-node') === true ? node.publicIP : null,
         words,
         // Called as Docker calls its own, so that what leaves those alone leaves this one alone.
         link: `vethnctl${randomBytes(3).toString('hex')}`,
