@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { whyNoLab } from './base';
 import type { Lab } from './lab';
-import { makeNodes, rulesOf, seenBy, seenOutside, untilMended } from './masquerade-lab';
+import { bringUp, makeNodes, rulesOf, seenBy, seenOutside, untilMended } from './masquerade-lab';
 import type { LabNetctl } from './netctl';
 import { startLab } from './start-lab';
 
@@ -14,145 +14,103 @@ const host = '10.4.7.21';
 describe.skipIf(reason !== undefined)('fix-masquerade among others who change the same things', () => {
   let lab: Lab;
   let netctl: LabNetctl;
-  const start = async (options: { readonly iptables?: 'nft' | 'legacy'; readonly ipMasq?: boolean } = {}) => {
-    const { iptables = 'nft', ipMasq = false } = options;
-    lab = await startLab({ workstation: 'namespace', hosts: 2, iptables });
-    netctl = await makeNodes(lab, ipMasq);
-  };
   const node1 = () => lab.host('node1');
   const fix = (...args: readonly string[]) => netctl.run(['fix-masquerade', '--all', '--yes', ...args]);
-  afterEach(() => lab?.stop());
 
-  describe('with Docker’s rules in nftables by iptables-nft', () => {
-    beforeEach(() => start());
-
-    test('two operators at once, and Docker restarting again and again, leave it right', async () => {
-      const ends = await Promise.all([fix(), fix()]);
-      // Whoever came second either finds it done or is told to run again; nothing is broken.
-      expect(ends.map(({ code }) => code).filter((code) => code !== 0 && code !== 5)).toEqual([]);
-      await untilMended(node1());
-      expect((await fix()).stdout).toMatch(/2 (unchanged|done)/);
-      await netctl.must(['fix-masquerade', 'node1', '--revert', '--yes']);
-
-      const restarts = node1().run(
-        'for i in 1 2 3 4 5 6; do systemctl reset-failed docker; systemctl restart docker; done',
-        { timeoutSeconds: 100 },
-      );
-      let isOver = false;
-      void restarts.then(() => {
-        isOver = true;
-      });
-      // A run that meets a stopped Docker refuses; the next one does it.
-      for (let runs = 0; runs < 20 && !(isOver && runs > 1); runs++) await fix('--no-probe');
-      await restarts;
-      expect((await fix()).code).toBe(0);
-      await untilMended(node1());
-      expect(await seenBy(lab)).toBe(own);
-      expect(await seenOutside(lab)).toBe(host);
-      const text = await node1().must('iptables -t nat -S POSTROUTING');
-      expect(text.match(/172\.7\.21\.0/g)).toHaveLength(1);
-    });
-
-    test('what FORWARD and Docker 28 drop is let in, and stays so over a restart of Docker', async () => {
-      const node2 = lab.host('node2');
-      // flanneld's accepts are not there, and the rule that Docker 28 ends its chain with is.
-      await node2.must(
-        'iptables -D FORWARD -s 172.7.0.0/16 -j ACCEPT; iptables -D FORWARD -d 172.7.0.0/16 -j ACCEPT; iptables -A DOCKER ! -i docker0 -o docker0 -j DROP',
-      );
-      const check = await netctl.run(['fix-masquerade', 'node2', '--check']);
-      expect(check.code).toBe(10);
-      expect(check.stdout).toContain('(docker-drops-overlay)');
-      expect(check.stdout).toMatch(/container of another node to one here +dropped +172\.7\.21\.2/);
-      const fixed = await fix();
-      expect(fixed.code, fixed.stdout + fixed.stderr).toBe(0);
-      expect(await seenBy(lab)).toBe(own);
-      expect((await node2.must('iptables -S DOCKER-USER')).split('\n')[1]).toBe(
-        '-A DOCKER-USER -s 172.7.0.0/16 ! -i docker0 -o docker0 -m comment --comment "netctl:masquerade" -j ACCEPT',
-      );
-      await node2.must('systemctl restart docker && iptables -A DOCKER ! -i docker0 -o docker0 -j DROP');
-      await expect.poll(() => seenBy(lab), { timeout: 20_000 }).toBe(own);
-      await node2.must('iptables -F DOCKER-USER');
-      await expect
-        .poll(async () => (await node2.run('iptables -S DOCKER-USER')).stdout, { timeout: 15_000 })
-        .toContain('netctl:masquerade');
-    });
-
-    test('a node whose packets do not prove it is put back as it was', async () => {
-      // A condition that no one can judge from the rules alone.
-      await node1().must(
-        'iptables -t nat -I POSTROUTING -s 172.7.21.0/24 -d 172.7.0.0/16 -p tcp -m statistic --mode nth --every 1 --packet 0 -j SNAT --to-source 10.4.7.21',
-      );
-      const before = await rulesOf(node1());
-      const failed = await netctl.run(['fix-masquerade', 'node1', '--yes']);
-      expect(failed.code, failed.stdout + failed.stderr).toBe(5);
-      expect(failed.stdout).toContain('(source-unknown)');
-      expect(failed.stdout).toContain('node2 sees 10.4.7.21, not 172.7.21.254; the node was put back as it was');
-      expect(await rulesOf(node1())).toEqual(before);
-      expect(await node1().must('find /etc /usr/local/lib/netctl -name "*masquerade*"')).toBe('');
-      expect((await node1().run('systemctl is-active netctl-masquerade')).stdout.trim()).toBe('inactive');
-    });
-
-    test('--save keeps the file of netfilter-persistent, without the rules that daemons make', async () => {
-      await node1().must('mkdir -p /etc/iptables && iptables-save >/etc/iptables/rules.v4');
-      expect((await netctl.run(['fix-masquerade', 'node1', '--check'])).stdout).toContain('(saved-rules-stale)');
-      await netctl.must(['fix-masquerade', 'node1', '--save', '--yes']);
-      const saved = await node1().must('cat /etc/iptables/rules.v4');
-      expect(saved).toContain('! -d 172.7.0.0/16');
-      expect(saved).not.toMatch(/DOCKER-ISOLATION|-j DOCKER|-s 172\.7\.21\.0\/24 ! -o docker0 -j/);
-      await node1().must('iptables-restore --test </etc/iptables/rules.v4');
-      expect((await netctl.must(['fix-masquerade', 'node1', '--save', '--yes'])).stdout).toContain('1 unchanged');
-      // At boot it comes before Docker, which then finds its own chains missing, and makes them.
-      await node1().must(
-        'systemctl stop docker.socket docker; iptables-restore </etc/iptables/rules.v4; systemctl start docker',
-      );
-      await untilMended(node1());
-      expect(await seenOutside(lab)).toBe(host);
-    });
+  beforeAll(async () => {
+    lab = await startLab({ workstation: 'namespace', hosts: 2 });
+    netctl = await makeNodes(lab);
   });
-
-  test('the legacy front end is mended where Docker’s rules are there', async () => {
-    await start({ iptables: 'legacy' });
-    expect(await seenBy(lab)).toBe(host);
-    const before = await rulesOf(node1());
-    expect((await fix()).code).toBe(0);
-    expect(await seenBy(lab)).toBe(own);
-    expect(await node1().must('iptables-legacy-save -t nat')).toContain('netctl:masquerade');
-    expect(await node1().must('iptables-nft-save -t nat')).not.toContain('netctl:masquerade');
-    await node1().must('systemctl restart docker');
-    expect(await seenBy(lab)).toBe(own);
-    await node1().must('iptables -t nat -F');
-    await untilMended(node1());
-    expect(await seenOutside(lab)).toBe(host);
-    await node1().must('systemctl restart docker');
+  afterAll(() => lab?.stop());
+  // Each begins with what Docker would have.
+  afterEach(async () => {
     await netctl.must(['fix-masquerade', '--all', '--revert', '--yes']);
-    expect(await rulesOf(node1())).toEqual(before);
+    await bringUp(lab);
   });
 
-  test('where flanneld masquerades Docker is told not to, and nobody is without a way out when flanneld’s rule goes', async () => {
-    await start({ ipMasq: true });
-    // flanneld's rules up to v0.15, as it appends them.
-    await node1().must(`iptables -t nat -A POSTROUTING -s 172.7.0.0/16 -d 172.7.0.0/16 -j RETURN
-iptables -t nat -A POSTROUTING -s 172.7.0.0/16 ! -d 224.0.0.0/4 -j MASQUERADE --random-fully`);
-    const pid = await node1().must('systemctl show -p MainPID --value docker');
-    const fixed = await netctl.run(['fix-masquerade', 'node1', '--yes']);
-    expect(fixed.code, fixed.stdout + fixed.stderr).toBe(0);
-    expect(fixed.stdout).toContain('method docker: flanneld masquerades');
-    expect(await node1().must('systemctl show -p MainPID --value docker')).toBe(pid);
+  test('two operators at once, and Docker restarting again and again, leave it right', async () => {
+    const ends = await Promise.all([fix(), fix()]);
+    // Whoever came second either finds it done or is told to run again; nothing is broken.
+    expect(ends.map(({ code }) => code).filter((code) => code !== 0 && code !== 5)).toEqual([]);
+    await untilMended(node1());
+    expect((await fix('--no-probe')).stdout).toMatch(/2 (unchanged|done)/);
+    await netctl.must(['fix-masquerade', 'node1', '--revert', '--yes']);
+
+    const restarts = node1().run('for i in 1 2 3 4; do systemctl reset-failed docker; systemctl restart docker; done', {
+      timeoutSeconds: 100,
+    });
+    let isOver = false;
+    void restarts.then(() => {
+      isOver = true;
+    });
+    // A run that meets a stopped Docker refuses; the next one does it.
+    for (let runs = 0; runs < 20 && !(isOver && runs > 1); runs++) await fix('--no-probe');
+    await restarts;
+    expect((await fix('--no-probe')).code).toBe(0);
+    await untilMended(node1());
     expect(await seenBy(lab)).toBe(own);
     expect(await seenOutside(lab)).toBe(host);
-    await node1().must('systemctl restart docker');
-    expect(await node1().must('iptables -t nat -S POSTROUTING')).not.toContain('172.7.21.0/24');
-    expect((await netctl.must(['fix-masquerade', 'node1', '--yes'])).stdout).toContain('1 unchanged');
-    // flanneld has ended and somebody flushed: ours comes until flanneld's is there again.
-    await node1().must('iptables -t nat -F POSTROUTING');
+    const text = await node1().must('iptables -t nat -S POSTROUTING');
+    expect(text.match(/172\.7\.21\.0/g)).toHaveLength(1);
+  });
+
+  test('what FORWARD and Docker 28 drop is let in, and stays so over a restart of Docker', async () => {
+    const node2 = lab.host('node2');
+    // flanneld's accepts are not there, and the rule that Docker 28 ends its chain with is.
+    await node2.must(
+      'iptables -D FORWARD -s 172.7.0.0/16 -j ACCEPT; iptables -D FORWARD -d 172.7.0.0/16 -j ACCEPT; iptables -A DOCKER ! -i docker0 -o docker0 -j DROP',
+    );
+    const check = await netctl.run(['fix-masquerade', 'node2', '--check']);
+    expect(check.code).toBe(10);
+    expect(check.stdout).toContain('(docker-drops-overlay)');
+    expect(check.stdout).toMatch(/container of another node to one here +dropped +172\.7\.21\.2/);
+    const fixed = await fix('--no-probe');
+    expect(fixed.code, fixed.stdout + fixed.stderr).toBe(0);
+    expect(await seenBy(lab)).toBe(own);
+    expect((await node2.must('iptables -S DOCKER-USER')).split('\n')[1]).toBe(
+      '-A DOCKER-USER -s 172.7.0.0/16 ! -i docker0 -o docker0 -m comment --comment "netctl:masquerade" -j ACCEPT',
+    );
+    await node2.must('systemctl restart docker && iptables -A DOCKER ! -i docker0 -o docker0 -j DROP');
+    await expect.poll(() => seenBy(lab), { timeout: 20_000 }).toBe(own);
+    await node2.must('iptables -F DOCKER-USER');
+    await expect
+      .poll(async () => (await node2.run('iptables -S DOCKER-USER')).stdout, { timeout: 15_000 })
+      .toContain('netctl:masquerade');
+    await node2.must('iptables -D DOCKER ! -i docker0 -o docker0 -j DROP');
+  });
+
+  test('a node whose packets do not prove it is put back as it was', async () => {
+    // A condition that no one can judge from the rules alone.
+    await node1().must(
+      'iptables -t nat -I POSTROUTING -s 172.7.21.0/24 -d 172.7.0.0/16 -p tcp -m statistic --mode nth --every 1 --packet 0 -j SNAT --to-source 10.4.7.21',
+    );
+    const before = await rulesOf(node1());
+    const failed = await netctl.run(['fix-masquerade', 'node1', '--yes']);
+    expect(failed.code, failed.stdout + failed.stderr).toBe(5);
+    expect(failed.stdout).toContain('(source-unknown)');
+    expect(failed.stdout).toContain('node2 sees 10.4.7.21, not 172.7.21.254; the node was put back as it was');
+    expect(await rulesOf(node1())).toEqual(before);
+    expect(await node1().must('find /etc /usr/local/lib/netctl -name "*masquerade*"')).toBe('');
+    expect((await node1().run('systemctl is-active netctl-masquerade')).stdout.trim()).toBe('inactive');
+    await node1().must('iptables -t nat -D POSTROUTING 1');
+  });
+
+  test('--save keeps the file of netfilter-persistent, without the rules that daemons make', async () => {
+    await node1().must('mkdir -p /etc/iptables && iptables-save >/etc/iptables/rules.v4');
+    expect((await netctl.run(['fix-masquerade', 'node1', '--check'])).stdout).toContain('(saved-rules-stale)');
+    await netctl.must(['fix-masquerade', 'node1', '--save', '--no-probe', '--yes']);
+    const saved = await node1().must('cat /etc/iptables/rules.v4');
+    expect(saved).toContain('! -d 172.7.0.0/16');
+    expect(saved).not.toMatch(/DOCKER-ISOLATION|-j DOCKER|-s 172\.7\.21\.0\/24 ! -o docker0 -j/);
+    await node1().must('iptables-restore --test </etc/iptables/rules.v4');
+    expect((await netctl.must(['fix-masquerade', 'node1', '--save', '--no-probe', '--yes'])).stdout).toContain(
+      '1 unchanged',
+    );
+    // At boot it comes before Docker, which then finds its own chains missing, and makes them.
+    await node1().must(
+      'systemctl stop docker.socket docker; iptables-restore </etc/iptables/rules.v4; systemctl start docker',
+    );
     await untilMended(node1());
     expect(await seenOutside(lab)).toBe(host);
-    await node1().must(`iptables -t nat -A POSTROUTING -s 172.7.0.0/16 -d 172.7.0.0/16 -j RETURN
-iptables -t nat -A POSTROUTING -s 172.7.0.0/16 ! -d 224.0.0.0/4 -j MASQUERADE --random-fully`);
-    await expect
-      .poll(() => node1().must('iptables -t nat -S POSTROUTING'), { timeout: 15_000 })
-      .not.toContain('netctl:masquerade');
-    await netctl.must(['fix-masquerade', 'node1', '--revert', '--yes']);
-    expect(await node1().must('cat /etc/docker/daemon.json')).toBe('{"bip": "172.7.21.1/24"}\n');
   });
 });

@@ -310,6 +310,17 @@ describe('where flanneld masquerades', () => {
     expect(back.chains[0]?.after).toEqual([dockerRule, ...flannelRules]);
   });
 
+  it('a Docker that will masquerade from its next start on counts as one that does', () => {
+    const found = plan(
+      seen({
+        networks: known([{ ...dockerNetwork('bridge', '172.7.21.0/24', 'docker0'), masquerades: false }]),
+        iptablesNft: rules(filterRules + nat()),
+      }),
+    );
+    expect(codes(found)).toContain('masquerade-not-kept');
+    expect(found.chains[0]?.after).toEqual([ownRule]);
+  });
+
   it('the narrower rule is taken when flanneld’s rules are not there', () => {
     const found = plan(seen({ subnetEnv: subnetEnv(true) }));
     expect(found.method).toBe('rule');

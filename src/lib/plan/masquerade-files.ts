@@ -351,6 +351,8 @@ export function masqueradeFiles(intent: MasqueradeIntent, dockerService: string)
     "# Whoever writes rules at boot comes first; a reload of firewalld takes foreign rules away, Docker's and ours.",
     `After=${dockerService}.service firewalld.service iptables.service netfilter-persistent.service nftables.service`,
     'ReloadPropagatedFrom=firewalld.service',
+    '# Somebody may try things out: it is never started too often.',
+    'StartLimitIntervalSec=0',
     '',
     '[Service]',
     `ExecStart=/bin/sh ${script} watch`,

@@ -2,11 +2,13 @@ import type { MasqueradeAnswers, MasqueradeQuestions } from '../fact/masquerade-
 import type { Inventory, InventoryNode } from '../inventory/inventory';
 import { inventoryDefaults } from '../inventory/inventory-defaults';
 import { cidrContains, formatCidr, type Ipv4Cidr, parseIpv4Cidr } from '../net/cidr';
+import { dockerdCommand, flagPlace, runningDockerd } from '../net/dockerd-flags';
 import { parseFlannelVersion } from '../net/flannel-version';
 import { formatIpv4 } from '../net/ipv4';
+import { readDaemonJson } from '../net/json-edit';
 import { type ContainerBridge, isPlainDevice } from '../net/masquerade-rule';
 import type { Problem } from '../net/problem';
-import { dockerEnvironmentFiles } from './docker-step';
+import { dockerEnvironmentFiles, dockerFactsOf } from './docker-step';
 import { flannelFilesWish, flannelLayout } from './flannel-files';
 import { type HostChange, type NodeStep, seenText } from './host-change';
 import { type MasqueradeIntent, masqueradeDropIn, masqueradePaths, readMasqueradeScript } from './masquerade-files';
@@ -113,7 +115,7 @@ export function masqueradeScene(
   const isBlind = whatIsNotKnown(answers, problems);
   if (network === null || fronts === null || isBlind) return { network, scene: null };
   holdsNode(node, network, answers, problems);
-  const bridges = bridgesIn(network, answers, problems);
+  const bridges = bridgesIn(network, answers, wish.inventory, problems);
   const script = seenText(answers.texts, masqueradePaths.script);
   const scene: Scene = {
     node,
@@ -297,10 +299,25 @@ function whatIsNotKnown(answers: MasqueradeAnswers, problems: Problem[]): boolea
   return problems.length > before;
 }
 
+/** The value of `ip-masq` that Docker takes when it starts the next time, and who says so. */
+export function dockersMasq(
+  answers: MasqueradeAnswers,
+  { docker }: Inventory,
+): { readonly value: boolean; readonly flag: string | null } {
+  const facts = dockerFactsOf(answers, docker, { path: '', text: null });
+  const written = dockerdCommand(facts.unit);
+  const command = written.isDockerd || facts.cmdline === null ? written : runningDockerd(facts.cmdline);
+  const flag = command.flags.findLast(({ setting }) => setting === 'ip-masq');
+  if (flag !== undefined) return { value: flag.value !== 'false', flag: flagPlace(flag) };
+  const file = readDaemonJson(facts.daemonJson.text);
+  return { value: file.kind !== 'object' || file.values.get('ip-masq') !== false, flag: null };
+}
+
 /** Docker's bridges with a range in the network. */
 function bridgesIn(
   network: Ipv4Cidr,
   answers: MasqueradeAnswers,
+  inventory: Inventory,
   problems: Problem[],
 ): readonly { readonly bridge: ContainerBridge; readonly isMasqueraded: boolean }[] {
   const networks = answers.networks.known ? answers.networks.value : [];
@@ -321,7 +338,9 @@ function bridgesIn(
         );
         return [];
       }
-      return [{ bridge: { device, subnet }, isMasqueraded: masquerades !== false }];
+      // The setting is that of the default bridge alone, and Docker may not have started with it yet.
+      const isMasqueraded = masquerades !== false || (name === 'bridge' && dockersMasq(answers, inventory).value);
+      return [{ bridge: { device, subnet }, isMasqueraded }];
     }),
   );
   if (found.length === 0) {

@@ -1,10 +1,7 @@
 import type { MasqueradeAnswers } from '../fact/masquerade-facts';
 import type { InventoryNode } from '../inventory/inventory';
 import { formatCidr } from '../net/cidr';
-import { dockerdCommand, flagPlace, runningDockerd } from '../net/dockerd-flags';
-import { readDaemonJson } from '../net/json-edit';
 import type { Problem } from '../net/problem';
-import { dockerFactsOf } from './docker-step';
 import type { HostChange, NodeStep } from './host-change';
 import type { MasqueradeIntent } from './masquerade-files';
 import { chainChanges, dropsOf, judge, pathChanges } from './masquerade-judge';
@@ -12,6 +9,7 @@ import { revertPlan } from './masquerade-revert';
 import { dockerRulesIn, isOwnRule, mendedRules, natRules, pairText } from './masquerade-rules';
 import { staleSavedRules } from './masquerade-save';
 import {
+  dockersMasq,
   type MasqueradeMethod,
   type MasqueradePlan,
   type MasqueradeWish,
@@ -46,23 +44,11 @@ interface Choice {
   readonly reason: string;
 }
 
-/** The value of `ip-masq` that Docker takes when it starts the next time, and who says so. */
-function dockersMasq(scene: Scene): { readonly value: boolean; readonly flag: string | null } {
-  const { inventory } = scene.wish;
-  const facts = dockerFactsOf(scene.answers, inventory.docker, { path: '', text: null });
-  const written = dockerdCommand(facts.unit);
-  const command = written.isDockerd || facts.cmdline === null ? written : runningDockerd(facts.cmdline);
-  const flag = command.flags.findLast(({ setting }) => setting === 'ip-masq');
-  if (flag !== undefined) return { value: flag.value !== 'false', flag: flagPlace(flag) };
-  const file = readDaemonJson(facts.daemonJson.text);
-  return { value: file.kind !== 'object' || file.values.get('ip-masq') !== false, flag: null };
-}
-
 function choiceOf(scene: Scene): Choice {
   const { answers, byFlannel, wish, problems } = scene;
   const { subnetEnv } = answers;
   const env = subnetEnv.known && subnetEnv.value.present ? subnetEnv.value.reading.env : null;
-  const masq = dockersMasq(scene);
+  const masq = dockersMasq(scene.answers, scene.wish.inventory);
   if (wish.method === 'rule') return { method: 'rule', reason: 'as asked for' };
   const why =
     env?.ipMasq !== true
@@ -107,7 +93,7 @@ function fixPlan(scene: Scene): MasqueradePlan {
   const { answers, network, fronts, bridges, masqueraded, earlier, problems, node } = scene;
   const { method, reason } = choiceOf(scene);
   const drops = dropsOf(scene);
-  const masq = dockersMasq(scene);
+  const masq = dockersMasq(scene.answers, scene.wish.inventory);
   const json = jsonEdit(scene, {
     ...(method === 'docker' && masq.value && masq.flag === null ? { 'ip-masq': false } : {}),
     ...(drops.wantsDirectRouting ? { 'allow-direct-routing': true } : {}),
