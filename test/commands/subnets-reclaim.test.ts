@@ -136,6 +136,9 @@ describe.each(['v3', 'v2'] as const)('netctl subnets reclaim and undo on etcd %s
     expect(refused.stderr).toContain('mass-death');
     const shown = await netctl('subnets', 'reclaim', '--dead', '--dry-run');
     expect(shown.stderr).toContain('4 of 5 leases look dead at once');
+    // A range names none of the leases in it.
+    const range = await netctl('subnets', 'reclaim', '10.1.32.0/20', '--yes');
+    expect([range.status, range.stderr]).toEqual([3, expect.stringContaining('mass-death')]);
     const named = ['10.1.31.0/24', '10.1.32.0/24', '10.1.33.0/24'];
     const done = await netctl('subnets', 'reclaim', ...named, '--yes', '--max', '2');
     expect(done.stdout).toContain('2 reclaimed, 1 over --max');

@@ -46,24 +46,25 @@ export async function reclaim(
   const warnings = [...requireCalm(earlier, [])];
 
   const entries = new Map<string, Entry>(Array.from(network.snapshot.entries, (entry) => [entry.key, entry]));
-  const candidates = chooseLeases(command, session, network, entries, options);
+  const { leases: candidates, isBroad } = chooseLeases(command, session, network, entries, options);
   const { judged, notLookedAt } = await judgeLeases(command, session, network, candidates, options);
   if (notLookedAt.length > 0) {
     warnings.push(`${plural(notLookedAt.length, 'lease')} with more time left were not looked at: too many at once`);
   }
 
-  const isBroad = options.named.length === 0 && options.reports.length === 0;
   const silent = judged.filter(({ judgement: { verdict } }) => verdict === 'proven-gone' || verdict === 'not-proven');
-  const massDeath = isBroad && isMassDeath(silent.length + notLookedAt.length, candidates.length);
+  const dark = silent.length + notLookedAt.length;
+  const massDeath = isBroad && isMassDeath(dark, candidates.length);
   if (massDeath) {
     warnings.push(
-      `${silent.length} of ${plural(judged.length, 'lease')} look dead at once: see whether netctl sees well from here; without their names nothing is taken away`,
+      `${dark} of ${plural(candidates.length, 'lease')} look dead at once: see whether netctl sees well from here; without their names nothing is taken away`,
     );
   }
   const max = options.max ?? defaultMax(network.leases.leases.length);
   const gone = judged.filter(({ judgement }) => judgement.verdict === 'proven-gone');
   const chosen = gone.slice(0, max);
-  const shownAlive = !isBroad;
+  // Who asks for some is told of each; who asks for all, of those that do not live.
+  const shownAlive = options.named.length > 0 || options.reports.length > 0;
   const document = (
     states: ReadonlyMap<string, Pick<ReclaimItem, 'state' | 'error'>>,
     applied: boolean,
@@ -84,7 +85,7 @@ export async function reclaim(
   const planned = new Map(chosen.map(({ look }) => [look.lease.key, { state: 'planned', error: null } as const]));
   const shown = document(planned, false);
   if (options.dryRun || chosen.length === 0) return shown;
-  if (massDeath) throw massDeathOf(silent, judged.length);
+  if (massDeath) throw massDeathOf(silent, dark, candidates.length);
   await options.approve(shown);
 
   return withOperatorLock(command, network, { breakLock: options.breakLock, doing }, async (lost) => {
@@ -134,7 +135,7 @@ function chooseLeases(
   network: NetworkReading,
   entries: ReadonlyMap<string, Entry>,
   { named, reports, minGapSeconds }: ReclaimOptions,
-): readonly Lease[] {
+): { readonly leases: readonly Lease[]; readonly isBroad: boolean } {
   const { leases } = network.leases;
   const inReports =
     reports.length === 0
@@ -146,14 +147,18 @@ function chooseLeases(
           minGapSeconds,
         );
   const keys = new Set<string>();
+  // One by one: a range that holds several leases names none of them.
+  let isBroad = named.length === 0 && inReports === undefined;
   for (const query of named) {
     const found = findLeases(query, leases, session.inventory?.nodes ?? []);
     if (found.length === 0) command.say(`note: nobody holds ${query}, so there is nothing to reclaim`);
+    if (inReports === undefined && found.length > 1 && found.some(({ by }) => by === 'subnet')) isBroad = true;
     for (const { lease } of found) keys.add(lease.key);
   }
-  return leases.filter(
+  const chosen = leases.filter(
     ({ key }) => (named.length === 0 || keys.has(key)) && (inReports === undefined || inReports.has(key)),
   );
+  return { leases: chosen, isBroad };
 }
 
 function itemOf({ look, judgement }: JudgedLease, become: Pick<ReclaimItem, 'state' | 'error'>): ReclaimItem {
@@ -170,10 +175,10 @@ function itemOf({ look, judgement }: JudgedLease, become: Pick<ReclaimItem, 'sta
   };
 }
 
-function massDeathOf(silent: readonly JudgedLease[], all: number): Refused {
+function massDeathOf(silent: readonly JudgedLease[], dark: number, all: number): Refused {
   return new Refused({
     code: 'mass-death',
-    message: `${silent.length} of ${plural(all, 'lease')} look dead at once, which rather means that netctl does not see well from here; nothing was done`,
+    message: `${dark} of ${plural(all, 'lease')} look dead at once, which rather means that netctl does not see well from here; nothing was done`,
     details: silent
       .slice(0, 20)
       .map(

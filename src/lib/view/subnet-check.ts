@@ -52,6 +52,9 @@ export function subnetCheckView(
   ];
 }
 
+/** Leases that do not certainly live, one a line. */
+const mostShown = 20;
+
 const lookWords = [
   ['proven-gone', 'proven gone'],
   ['not-proven', 'not proven'],
@@ -65,17 +68,14 @@ function lookLines({ look }: SubnetCheckDocument): readonly RecordLine[] {
     const count = look.leases.filter((lease) => lease.verdict === verdict).length;
     return count === 0 ? [] : [`${formatCount(count)} ${word}`];
   });
+  const dark = look.leases.filter(({ verdict }) => verdict === 'proven-gone' || verdict === 'not-proven');
+  const more = dark.length - mostShown;
   return [
     ['nodes', counts.join(', ')],
-    ...look.leases.flatMap(({ verdict, subnet, node, publicIP, why }): readonly RecordLine[] =>
-      verdict === 'proven-gone' || verdict === 'not-proven'
-        ? [
-            [
-              subnet,
-              `${node ?? publicIP ?? ''}: ${verdict === 'proven-gone' ? 'proven gone' : 'not proven gone'}, ${why}`,
-            ],
-          ]
-        : [],
-    ),
+    ...dark.slice(0, mostShown).map(({ verdict, subnet, node, publicIP, why }): RecordLine => {
+      const word = verdict === 'proven-gone' ? 'proven gone' : 'not proven gone';
+      return [subnet, `${node ?? publicIP ?? 'no public IP'}: ${word}, ${why}`];
+    }),
+    ...(more > 0 ? [`${formatCount(more)} more; -o json has them all`] : []),
   ];
 }
