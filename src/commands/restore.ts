@@ -38,7 +38,8 @@ export default class Restore extends NetctlCommand {
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Restore);
-    const backup = parseBackup(await readInput(args.file, largestBackup), args.file);
+    const name = args.file === '-' ? 'standard input' : args.file;
+    const backup = parseBackup(await readInput(args.file, largestBackup), name);
     const session = await Session.open(this, flags);
     await restore(this, await session.networkStore(), args.file, backup, flags);
   }

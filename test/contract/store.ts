@@ -348,6 +348,19 @@ export function storeContract(subject: Subject): void {
       expect((await pastOf(newPrefix())).events).toEqual([]);
     });
 
+    it('goes no further back than it is told, and says so', async () => {
+      const p = newPrefix();
+      const a = await put(`${p}/a`, '1');
+      const b = await store.put({ key: `${p}/a`, value: text('2') }, a.revision);
+      const c = await store.put({ key: `${p}/a`, value: text('3') }, b.revision);
+      const events: WatchEvent[] = [];
+      const { since, isCut } = await store.past(`${p}/a`, (event) => events.push(event), 1);
+      // v2 has no more than 1,000 events anyway.
+      const whole = [a, b, c].map((entry) => ({ type: 'put', entry }));
+      expect(events).toEqual(subject.api === 'v3' ? whole.slice(1) : whole);
+      expect([isCut, since === b.revision]).toEqual(subject.api === 'v3' ? [true, true] : [false, false]);
+    });
+
     it('begins, where etcd has forgotten, with what it still knows', async () => {
       const p = newPrefix();
       const a = await put(`${p}/a`, '1');

@@ -11,7 +11,7 @@ import { type SubnetHistoryItem, subnetHistoryView } from '../../lib/view/subnet
 export default class SubnetsHistory extends NetctlCommand {
   static override summary = 'Shows who held subnets before, from what etcd itself remembers, the newest first.';
   static override description =
-    'etcd v3 remembers every change since it was last compacted, v2 the last 1,000 events of all its keys. It numbers changes and keeps no time: ' +
+    'etcd v3 remembers every change since it was last compacted, v2 the last 1,000 events of all its keys; of v3 the last 20,000 changes are looked at, and further back with --depth. etcd numbers changes and keeps no time: ' +
     "when one was made is known only where netctl made it and kept a record. A lease that is gone was deleted or has expired, which etcd does not tell apart. Renewals in a row are one line. NODE is whose public IP it is in today's inventory.";
   static override examples = [
     '<%= config.bin %> <%= command.id %> 172.7.21.0/24',
@@ -32,6 +32,13 @@ export default class SubnetsHistory extends NetctlCommand {
         min: 1,
         max: 1_000_000,
       }),
+      depth: Flags.integer({
+        summary: 'etcd v3: look back so many changes of all its keys; more cost etcd far more.',
+        helpValue: 'N',
+        default: 20_000,
+        min: 100,
+        max: 1_000_000,
+      }),
     }),
     ...flannelFlag(),
     ...outputFlags(),
@@ -44,7 +51,10 @@ export default class SubnetsHistory extends NetctlCommand {
     const nodes = session.inventory?.nodes ?? [];
     const wish = pastWish(args.what, nodes);
     const opened = await session.networkStore();
-    const { items, omitted, since, until } = await pastOfSubnets(opened, wish, flags.last);
+    const { items, omitted, since, until, isCut } = await pastOfSubnets(opened, wish, {
+      most: flags.last,
+      depth: flags.depth,
+    });
     const owners = nodesByPublicIP(nodes);
     const named = items.map(
       (item): SubnetHistoryItem => ({
@@ -64,6 +74,10 @@ export default class SubnetsHistory extends NetctlCommand {
     if (!isForPeople(this.format(flags))) return;
     if (omitted > 0) this.say(`${formatCount(omitted)} older changes were left out: --last ${items.length + omitted}`);
     if (!forgotten) return;
+    if (isCut) {
+      this.say(`looked at since revision ${since}: --depth N goes further back, and costs etcd far more`);
+      return;
+    }
     this.say(
       api === 'v3'
         ? `etcd was compacted up to revision ${since}: what was before is forgotten`

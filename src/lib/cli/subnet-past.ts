@@ -15,6 +15,8 @@ export interface PastOfSubnets {
   readonly omitted: number;
   readonly since: string;
   readonly until: string;
+  /** It was for `depth` that nothing older was looked at. */
+  readonly isCut: boolean;
 }
 
 /**
@@ -43,7 +45,7 @@ export function pastWish(query: string | undefined, nodes: readonly NodeRef[]): 
 export async function pastOfSubnets(
   { store, prefix, version, api }: NetworkStore,
   wish: SubnetPastWish,
-  most: number,
+  { most, depth }: { readonly most: number; readonly depth: number },
 ): Promise<PastOfSubnets> {
   const past = new SubnetPast(prefix, version, wish, most);
   // Of one subnet of this network only its own key is asked for; a larger range has others in it.
@@ -51,9 +53,9 @@ export async function pastOfSubnets(
   const isOne = range !== undefined && range.length === (await subnetLength({ store, prefix, version }));
   const leases = isOne ? `${leaseListing(prefix)}/${formatCidr(range).replace('/', '-')}` : leaseListing(prefix);
   const [read] = await Promise.all([
-    store.past(leases, (event) => past.lease(event)),
-    store.past(reservationsPrefix(prefix), (event) => past.reservation(event)),
-    store.past(tombstonesPrefix(prefix), (event) => past.tombstone(event)),
+    store.past(leases, (event) => past.lease(event), depth),
+    store.past(reservationsPrefix(prefix), (event) => past.reservation(event), depth),
+    store.past(tombstonesPrefix(prefix), (event) => past.tombstone(event), depth),
   ]);
   return { ...past.items(api === 'v2' && BigInt(read.since) > 1n), ...read };
 }

@@ -61,7 +61,7 @@ export async function pastV2(
       for (const key of gone) tell({ type: 'delete', key, revision });
     }
   }
-  return { since: String(since), until };
+  return { since: String(since), until, isCut: false };
 }
 
 const never = new AbortController().signal;

@@ -28,11 +28,22 @@ interface KeyRange {
 const quietMs = 500;
 const mostTries = 3;
 
-/** The changes that etcd has kept, by a watch from the oldest revision on; what was there then comes first. */
-export async function pastV3(source: Source, range: KeyRange, each: (event: WatchEvent) => void): Promise<Past> {
-  let since: Revision = '1';
+/**
+ * The changes that etcd has kept, by a watch from the oldest revision on; what was there then comes first. For each thousand
+ * revisions that such a watch has to catch up, etcd reads all that are left (3.4, `syncWatchers`), so it does not begin at any depth.
+ */
+export async function pastV3(
+  source: Source,
+  range: KeyRange,
+  each: (event: WatchEvent) => void,
+  depth: number,
+): Promise<Past> {
+  let known: Revision = '1';
   for (let tries = 1; ; tries++) {
     const now = await source.snapshot(undefined);
+    const reach = BigInt(now.revision) - BigInt(depth);
+    const isCut = reach > BigInt(known);
+    const since = isCut ? String(reach) : known;
     const mayRepeat = tries < mostTries;
     let oldest: Revision | undefined;
     try {
@@ -44,8 +55,8 @@ export async function pastV3(source: Source, range: KeyRange, each: (event: Watc
       if (!mayRepeat || !(error instanceof NetctlError) || error.code !== 'etcd-compacted') throw error;
       oldest = await oldestRevision(source, range);
     }
-    if (oldest === undefined) return { since, until: now.revision };
-    since = oldest;
+    if (oldest === undefined) return { since, until: now.revision, isCut };
+    known = oldest;
   }
 }
 

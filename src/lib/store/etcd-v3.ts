@@ -233,7 +233,7 @@ class EtcdV3 implements Store, PrefixLooker {
     }
   }
 
-  past(prefix: string, each: (event: WatchEvent) => void): Promise<Past> {
+  past(prefix: string, each: (event: WatchEvent) => void, depth = 20_000): Promise<Past> {
     const range = rangeOfPrefix(prefix);
     return pastV3(
       {
@@ -251,6 +251,7 @@ class EtcdV3 implements Store, PrefixLooker {
       },
       range,
       each,
+      depth,
     );
   }
 

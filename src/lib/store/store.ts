@@ -88,8 +88,10 @@ export interface WatchOptions {
 
 /** How much `Store.past` could tell. */
 export interface Past {
-  /** What was before is forgotten; 1 or less when nothing is. */
+  /** What was before is forgotten, or was not looked at; 1 or less when there was nothing. */
   readonly since: Revision;
+  /** It was for `depth` that it went no further back. */
+  readonly isCut: boolean;
   /** Up to this revision. */
   readonly until: Revision;
 }
@@ -149,8 +151,10 @@ export interface Store {
    * the last compaction, and tells what was there then first, as puts of their own revisions; v2 knows the last 1,000
    * events of all its keys and not what was there before them.
    * @param each called for every change; of a deletion only the key is known
+   * @param depth v3: look back so many changes of the whole of etcd at most. It costs etcd more than in proportion: some
+   * seconds for 20,000, which is the default.
    */
-  past(prefix: string, each: (event: WatchEvent) => void): Promise<Past>;
+  past(prefix: string, each: (event: WatchEvent) => void, depth?: number): Promise<Past>;
   /**
    * Every etcd lease with what hangs on it; empty on v2. One request a lease, pipelined.
    * @param except ids that are not asked about
