@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { boundTombstones, removeLeases } from '../../src/lib/engine/remove-leases';
+import { boundTombstones, type RemovalOutcome, removeLeases } from '../../src/lib/engine/remove-leases';
+import { NetctlError } from '../../src/lib/errors';
 import { parseFlannelVersion } from '../../src/lib/net/flannel-version';
 import { type Lease, readLeases } from '../../src/lib/net/lease';
 import { formatTombstone, mostTombstones, readTombstones, tombstonesPrefix } from '../../src/lib/net/tombstone';
@@ -7,7 +8,7 @@ import { planRemoval, type Removal } from '../../src/lib/plan/reclaim';
 import { openEtcdV2 } from '../../src/lib/store/etcd-v2';
 import { openEtcdV3 } from '../../src/lib/store/etcd-v3';
 import type { Entry, Store } from '../../src/lib/store/store';
-import { type Etcd, startEtcd, until } from '../support/etcd';
+import { type Etcd, sleep, startEtcd, until } from '../support/etcd';
 
 const value = (publicIP: string) => Buffer.from(`{"PublicIP":"${publicIP}","BackendType":"host-gw"}`);
 const keyOf = (prefix: string, subnet: string) => `${prefix}/subnets/${subnet.replace('/', '-')}`;
@@ -43,8 +44,22 @@ async function planFor(store: Store, prefix: string): Promise<readonly Removal[]
   );
 }
 
+/** The owner renews before the removal, after it, and at every moment of it. */
+async function race(
+  round: number,
+  remove: () => Promise<readonly RemovalOutcome[]>,
+  renew: () => Promise<void>,
+): Promise<RemovalOutcome | undefined> {
+  if (round % 5 === 0) await renew();
+  const removing = sleep(round % 7).then(remove);
+  if (round % 5 === 1) await removing;
+  if (round % 5 !== 0) await Promise.all([removing, sleep(round % 3).then(renew)]);
+  const [outcome] = await removing;
+  return outcome;
+}
+
 describe.each([
-  ['v3', openEtcdV3, 1000],
+  ['v3', openEtcdV3, 250],
   // Each removal waits half a second until etcd lets the lease expire, so there are fewer rounds, many side by side.
   ['v2', openEtcdV2, 100],
 ] as const)('taking leases away in etcd %s', (api, openStore, rounds) => {
@@ -104,11 +119,11 @@ describe.each([
       );
       await Promise.all(
         plans.map(async (removal, index) => {
-          // Before it, after it, and at every moment in between.
-          const renewal = new Promise((resolve) => setTimeout(resolve, index % 6)).then(() =>
-            renew(removal.key, '10.4.7.99'),
+          const outcome = await race(
+            index,
+            () => removeLeases([removal], store),
+            () => renew(removal.key, '10.4.7.99'),
           );
-          const [[outcome]] = await Promise.all([removeLeases([removal], store), renewal]);
           expect(['removed', 'conflict']).toContain(outcome?.kind);
           if (outcome?.kind === 'conflict') conflicts += 1;
         }),
@@ -227,4 +242,85 @@ describe('when etcd loses its quorum in the middle', () => {
       await etcd.stop();
     }
   }, 60_000);
+});
+
+describe('1,000 reclaims race owners that renew, on three members of which one after the other is killed', () => {
+  const rounds = 1000;
+  const atOnce = 25;
+
+  it('no living lease is lost, whatever became of a request', async () => {
+    const etcd = await startEtcd({ members: 3 });
+    const options = { endpoints: etcd.endpoints, timeoutMs: 3000 };
+    const [store, owner] = [await openEtcdV3(options), await openEtcdV3(options)];
+    const prefix = '/coreos.com/network';
+    let isOver = false;
+    let kills = 0;
+    const chaos = async (): Promise<void> => {
+      while (!isOver) {
+        const member = etcd.members[kills % 3];
+        await member?.kill();
+        kills += 1;
+        await sleep(300);
+        await member?.restart();
+        await sleep(300);
+      }
+    };
+    /** Until etcd has acknowledged it: an owner whose renewal failed tries again. */
+    const renew = async (key: string, ip: string): Promise<void> => {
+      for (;;) {
+        try {
+          const { entry } = await owner.get(key);
+          await owner.put({ key, value: value(ip), ttlSeconds: 86_400 }, entry?.revision ?? 'absent');
+          return;
+        } catch (error) {
+          if (!(error instanceof NetctlError)) throw error;
+        }
+      }
+    };
+    const outcomes = new Map<string, number>();
+    try {
+      const trouble = chaos();
+      const subnets = Array.from({ length: rounds }, (_, round) => `10.${5 + (round >> 8)}.${round & 255}.0/24`);
+      for (let start = 0; start < rounds; start += atOnce) {
+        const keys = subnets.slice(start, start + atOnce).map((subnet) => keyOf(prefix, subnet));
+        await Promise.all(keys.map((key) => renew(key, '10.4.7.21')));
+        const plans = (await untilAnswered(() => planFor(store, prefix))).filter(({ key }) => keys.includes(key));
+        expect(plans).toHaveLength(keys.length);
+        await Promise.all(
+          plans.map(async (removal, index) => {
+            const outcome = await race(
+              index,
+              () => removeLeases([removal], store),
+              () => renew(removal.key, '10.4.7.99'),
+            );
+            const kind = outcome?.kind ?? 'nothing';
+            outcomes.set(kind, (outcomes.get(kind) ?? 0) + 1);
+          }),
+        );
+      }
+      isOver = true;
+      await trouble;
+      const left = await untilAnswered(() => look(store, prefix));
+      expect(left.map(({ lease }) => lease.publicIP)).toEqual(subnets.map(() => '10.4.7.99'));
+      expect(kills).toBeGreaterThan(2);
+      expect(outcomes.get('removed') ?? 0).toBeGreaterThan(0);
+      expect(outcomes.get('conflict') ?? 0).toBeGreaterThan(0);
+    } finally {
+      isOver = true;
+      store.close();
+      owner.close();
+      await etcd.stop();
+    }
+  }, 120_000);
+
+  /** A look is repeated while etcd elects a leader. */
+  async function untilAnswered<T>(work: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await work();
+      } catch (error) {
+        if (!(error instanceof NetctlError) || tries === 20) throw error;
+      }
+    }
+  }
 });
