@@ -285,12 +285,16 @@ hundredths() {
 case \${1-} in
 assert) assert ;;
 watch)
-	repairs=0 quiet=0 looks=0 slow=0
+	repairs=0 quiet=0 looks=0 slow=0 sleeping=
+	# What is being done ends first, and nothing is left behind that a stop would have to wait for.
+	trap 'kill $sleeping 2>/dev/null; wait; exit 0' TERM INT
 	assert || say 'the rules are not as they should be'
 	right=$(look)
 	while :; do
 		# A long table takes the kernel long to show: a small part of the time goes into looking.
-		sleep $((2 + slow))
+		sleep $((2 + slow)) &
+		sleeping=$!
+		wait $sleeping
 		looks=$((looks + 1))
 		hundredths
 		began=$hundredths
@@ -357,6 +361,7 @@ export function masqueradeFiles(intent: MasqueradeIntent, dockerService: string)
     '[Service]',
     `ExecStart=/bin/sh ${script} watch`,
     `ExecReload=/bin/sh ${script} assert`,
+    'KillMode=mixed',
     'Restart=always',
     'RestartSec=5',
     '',
