@@ -823,7 +823,7 @@ function capacity({ reading, effective }: LeaseCheck): readonly LeaseProblem[] {
         subject,
         message: `${use.used} of ${use.total} subnets are in use (${Math.floor(use.utilisation * 100)} %); leases of nodes that are gone count for up to 24h`,
         suggestion:
-          'Free the leases of nodes that are gone, or plan a larger network: netctl network plan --nodes N --containers M',
+          'netctl subnets reclaim --dead --dry-run shows which nodes are gone; or plan a larger network: netctl network plan --nodes N --containers M',
       }),
     );
   }
@@ -841,7 +841,7 @@ function full(use: Capacity, effective: EffectiveConfig, subject: string): Lease
       : `all ${use.total} subnets are in use; every new node ends with "out of subnets"`,
     suggestion: inverted
       ? 'Correct SubnetMin and SubnetMax: netctl init-network'
-      : 'Free the leases of nodes that are gone, or widen SubnetMin..SubnetMax: netctl init-network',
+      : 'netctl subnets reclaim --dead --dry-run shows which nodes are gone; or widen SubnetMin..SubnetMax: netctl init-network',
   });
 }
 
@@ -860,7 +860,7 @@ function inventory({ reading, nodes = [], prefix }: LeaseCheck): readonly LeaseP
         severity: 'warning',
         subject: lease.subnetText,
         message: `no node of the inventory has the public IP ${lease.publicIP} of ${lease.subnetText}: a node that is gone, one that is missing there, or another cluster with the prefix ${cleanPrefix(prefix)}`,
-        suggestion: `Add the node to netctl.yaml, or let the lease run out; netctl subnets show ${shellWord(lease.subnetText)}`,
+        suggestion: `Add the node to netctl.yaml; if it is gone: netctl subnets reclaim ${shellWord(lease.subnetText)}`,
         keys: [lease.key],
       }),
     );
