@@ -35,6 +35,16 @@ const guides: Readonly<Record<string, Guide>> = {
     },
     hosts: { 'hdss7-21': 'node1', 'hdss7-22': 'node2' },
   },
+  'masquerade.md': {
+    flannel: 'v0.11.0',
+    lab: {
+      segments: [{ network: '10.4.7.0/24' }],
+      hosts: [{ address: '10.4.7.21' }, { address: '10.4.7.22' }],
+      supervisor: true,
+      etcd: { members: ['lan', 'node1', 'node2'], v2: true },
+    },
+    hosts: { 'hdss7-21': 'node1', 'hdss7-22': 'node2' },
+  },
   'vxlan.md': {
     flannel: 'v0.9.1',
     lab: {

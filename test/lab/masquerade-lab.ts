@@ -3,7 +3,7 @@ import type { Lab, LabHost } from './lab';
 import { type LabNetctl, labAccess, netctlOn } from './netctl';
 
 /** The third seed's two nodes as they are when flannel runs: docker0 on the subnet, routes, subnet.env. flanneld itself is not needed here. */
-export const nodes = [
+const nodes = [
   { name: 'node1', address: '10.4.7.21', subnet: '172.7.21.0/24', third: 21 },
   { name: 'node2', address: '10.4.7.22', subnet: '172.7.22.0/24', third: 22 },
 ] as const;
