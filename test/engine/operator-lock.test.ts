@@ -65,6 +65,7 @@ describe.each([
     const next = await takeOperatorLock(two, prefix, operator('berta'), options);
     await next.release();
     expect((await one.get(lockKey(prefix))).entry).toBeUndefined();
+    expect((await one.leases()).filter(({ grantedSeconds }) => grantedSeconds === 60)).toEqual([]);
   });
 
   it('is taken by one of many at once', async () => {

@@ -94,7 +94,9 @@ class Held implements HeldLock {
     await this.renewal;
     try {
       const now = await this.ours();
-      if (now !== undefined) await this.store.delete(now.key, now.revision);
+      if (now === undefined) return true;
+      await this.store.delete(now.key, now.revision);
+      await this.tidy(now.leaseId);
       return true;
     } catch (error) {
       if (error instanceof NetctlError) return false;
@@ -118,14 +120,18 @@ class Held implements HeldLock {
       const now = await this.ours();
       if (now === undefined) return this.end();
       await this.store.put({ key: now.key, value: now.value, ttlSeconds }, now.revision);
-      // The etcd lease before holds nothing any more.
-      if (now.leaseId !== undefined) await this.store.revoke(now.leaseId).catch(() => undefined);
+      await this.tidy(now.leaseId);
     } catch (error) {
       // etcd cannot be reached: then nothing else is written either, and whose lock it is shows when it can.
       if (!(error instanceof NetctlError)) throw error;
       nextMs = Math.min(nextMs, 2000);
     }
     if (!this.isReleased) this.renewIn(nextMs);
+  }
+
+  /** An etcd lease of ours on which nothing hangs any more. It runs out by itself when this fails. */
+  private async tidy(leaseId: string | undefined): Promise<void> {
+    if (leaseId !== undefined) await this.store.revoke(leaseId).catch(() => undefined);
   }
 
   private async ours(): Promise<Entry | undefined> {
