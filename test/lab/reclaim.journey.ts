@@ -122,6 +122,17 @@ describe.skipIf(reason !== undefined)('leases of nodes that are gone, flannel v0
     expect(item.why).toContain('flanneld is not there');
   });
 
+  test('a second lease of a node whose flanneld holds another one is proven gone, and goes alone', async () => {
+    await lab.etcd?.ctl('put', key('172.7.99.0/24'), '{"PublicIP":"10.4.7.21","BackendType":"host-gw"}');
+    // Without a time to live it is there on purpose.
+    expect(await judge('172.7.99.0/24', '--yes')).toMatchObject({ verdict: 'kept', state: 'left' });
+    await age('172.7.99.0/24', 40_000);
+    const item = await judge('172.7.99.0/24', '--yes');
+    expect(item).toMatchObject({ verdict: 'proven-gone', state: 'reclaimed' });
+    expect(item.why).toContain('holds 172.7.21.0/24');
+    expect(await routesOf(lab, 'node2')).toContain('172.7.21.0/24 via 10.4.7.21');
+  });
+
   test('a node without power is not proven gone: nothing answers, and that is all', async () => {
     // Its neighbours remember for half a minute that they heard it.
     await expect

@@ -823,7 +823,7 @@ function capacity({ reading, effective }: LeaseCheck): readonly LeaseProblem[] {
         subject,
         message: `${use.used} of ${use.total} subnets are in use (${Math.floor(use.utilisation * 100)} %); leases of nodes that are gone count for up to 24h`,
         suggestion:
-          'netctl subnets reclaim --dead --dry-run shows which nodes are gone; or plan a larger network: netctl network plan --nodes N --containers M',
+          'See whose nodes are gone: netctl subnets reclaim --dead --dry-run; or plan a larger network: netctl network plan --nodes N --containers M',
       }),
     );
   }
@@ -841,7 +841,7 @@ function full(use: Capacity, effective: EffectiveConfig, subject: string): Lease
       : `all ${use.total} subnets are in use; every new node ends with "out of subnets"`,
     suggestion: inverted
       ? 'Correct SubnetMin and SubnetMax: netctl init-network'
-      : 'netctl subnets reclaim --dead --dry-run shows which nodes are gone; or widen SubnetMin..SubnetMax: netctl init-network',
+      : 'See whose nodes are gone: netctl subnets reclaim --dead --dry-run; or widen SubnetMin..SubnetMax: netctl init-network',
   });
 }
 
