@@ -72,6 +72,11 @@ describe('putting a lease back', () => {
     }
   });
 
+  it('says so when its node has another subnet by now', () => {
+    const { fit, why } = planUndo(tombstone(), { ...context, leases: [lease('10.5.9.0-24', '10.4.7.22')] });
+    expect([fit, why]).toEqual(['free', 'its node has 10.5.9.0/24 by now, and would then have two']);
+  });
+
   it('nor what is reserved for somebody else', () => {
     const reserved = (publicIP: string) => ({
       subnet: { base: 0x0a05_0100, length: 24 },
