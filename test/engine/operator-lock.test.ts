@@ -68,6 +68,14 @@ describe.each([
     expect((await one.leases()).filter(({ grantedSeconds }) => grantedSeconds === 60)).toEqual([]);
   });
 
+  it('given back by a process that ends lets nothing through that is still under way', async () => {
+    const [store, prefix] = [await open(), newPrefix()];
+    const held = await takeOperatorLock(store, prefix, operator('anna'), options);
+    expect(await held.release(true)).toBe(true);
+    const late = store.put({ key: `${prefix}/a`, value: Buffer.from('1') }, 'absent');
+    await expect(late).rejects.toMatchObject({ code: 'lock-lost' });
+  });
+
   it('is taken by one of many at once', async () => {
     const prefix = newPrefix();
     const stores = await Promise.all(Array.from({ length: 8 }, open));

@@ -6,8 +6,11 @@ type Cut = keyof typeof endings;
 let held = 0;
 let waiting: Cut | undefined;
 let isEnding = false;
+/** @param isCutOff the process ends, whatever is still under way; else the work has ended by itself */
+type Farewell = (isCutOff: boolean) => Promise<void>;
+
 /** What is still to be done before the process ends. */
-const farewells = new Set<() => Promise<void>>();
+const farewells = new Set<Farewell>();
 /** etcd may not answer any more; nobody waits longer than this for a process that was told to end. */
 const longestFarewellMs = 3000;
 const stopping = new AbortController();
@@ -34,12 +37,12 @@ export async function uninterrupted<T>(work: () => Promise<T>): Promise<T> {
  * Runs a piece of work, and then, whether it ends well, badly, or by Ctrl-C, the farewell: something was taken that is to be given back.
  * @param farewell may be called more than once
  */
-export async function withFarewell<T>(farewell: () => Promise<void>, work: () => Promise<T>): Promise<T> {
+export async function withFarewell<T>(farewell: Farewell, work: () => Promise<T>): Promise<T> {
   farewells.add(farewell);
   try {
     return await work();
   } finally {
-    await farewell();
+    await farewell(isEnding);
     // What came of the work is of no interest to a process that is about to end by a signal.
     if (isEnding) await never();
     farewells.delete(farewell);
@@ -54,7 +57,7 @@ async function end(cut: Cut): Promise<never> {
   isEnding = true;
   if (farewells.size > 0) {
     const timer = new Promise((resolve) => setTimeout(resolve, longestFarewellMs));
-    await Promise.race([Promise.allSettled(Array.from(farewells, (farewell) => farewell())), timer]);
+    await Promise.race([Promise.allSettled(Array.from(farewells, (farewell) => farewell(true))), timer]);
   }
   return process.exit(endings[cut]);
 }

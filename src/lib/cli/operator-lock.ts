@@ -46,8 +46,8 @@ export async function withOperatorLock<T>(
     lost: () => command.say('the lock ran out or was broken by somebody: no further change is begun'),
   });
   let release: Promise<void> | undefined;
-  const giveBack = () => {
-    release ??= lock.release().then((released) => {
+  const giveBack = (isCutOff: boolean) => {
+    release ??= lock.release(isCutOff).then((released) => {
       if (!released) command.say(`note: the lock could not be given back; it runs out within ${ttlSeconds} s`);
     });
     return release;

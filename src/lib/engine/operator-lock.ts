@@ -28,8 +28,11 @@ export interface TakeLock {
 export interface HeldLock {
   /** Aborted when the lock is no longer ours: no further change is to be begun. */
   readonly lost: AbortSignal;
-  /** Gives it back. False when that could not be done: then it runs out by itself. */
-  release(): Promise<boolean>;
+  /**
+   * Gives it back. False when that could not be done: then it runs out by itself.
+   * @param isLast the store writes nothing more afterwards: work may still be under way in a process that ends
+   */
+  release(isLast?: boolean): Promise<boolean>;
 }
 
 const mostTries = 5;
@@ -88,7 +91,7 @@ class Held implements HeldLock {
     return this.ended.signal;
   }
 
-  async release(): Promise<boolean> {
+  async release(isLast = false): Promise<boolean> {
     this.isReleased = true;
     clearTimeout(this.timer);
     await this.renewal;
@@ -102,7 +105,7 @@ class Held implements HeldLock {
       if (error instanceof NetctlError) return false;
       throw error;
     } finally {
-      this.store.fence(undefined);
+      if (!isLast) this.store.fence(undefined);
     }
   }
 
