@@ -72,9 +72,9 @@ describe('putting a lease back', () => {
     }
   });
 
-  it('says so when its node has another subnet by now', () => {
+  it('nor a second subnet to a node that has another by now', () => {
     const { fit, why } = planUndo(tombstone(), { ...context, leases: [lease('10.5.9.0-24', '10.4.7.22')] });
-    expect([fit, why]).toEqual(['free', 'its node has 10.5.9.0/24 by now, and would then have two']);
+    expect([fit, why]).toEqual(['taken', '10.4.7.22 has 10.5.9.0/24 by now']);
   });
 
   it('nor what is reserved for somebody else', () => {

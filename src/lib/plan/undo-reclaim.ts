@@ -17,7 +17,7 @@ export type UndoFit = 'free' | 'there' | 'taken' | 'unfit' | 'unreadable';
 export interface UndoPlan {
   readonly tombstone: StoredTombstone;
   readonly fit: UndoFit;
-  /** Why it cannot, or what to mind when it can; null when there is nothing to say. One clause. */
+  /** Why it cannot; null when it can. One clause. */
   readonly why: string | null;
   readonly publicIP: string | null;
   /** With so much time it comes back. */
@@ -92,10 +92,7 @@ export function planUndo(tombstone: StoredTombstone, context: UndoContext): Undo
       publicIP,
     );
   }
-  // flanneld takes the first lease of its public IP when it starts.
-  const rival = publicIP === null ? undefined : leases.find((each) => each.publicIP === publicIP);
-  const mind = rival === undefined ? null : `its node has ${rival.subnetText} by now, and would then have two`;
-  return plan('free', mind, publicIP, {
+  return plan('free', null, publicIP, {
     kind: 'put',
     key,
     value,
