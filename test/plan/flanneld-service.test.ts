@@ -87,13 +87,15 @@ describe('flanneld as a service', () => {
     expect(flanneldService(seen({ processes: [process], units: [other] })).kind).toBe('not-ours-to-stop');
   });
 
-  it('that is stopped can be started by what would start it at boot', () => {
+  it('that is stopped is told with what would start it at boot', () => {
     const off = unit('flanneld.service', ['ActiveState=inactive', 'MainPID=0', 'UnitFileState=enabled']);
-    expect(flanneldService(seen({ units: [off] }))).toMatchObject({
+    expect(flanneldService(seen({ units: [off] }))).toEqual({ kind: 'stopped', name: 'flanneld.service' });
+    const program = { name: 'flanneld', state: 'STOPPED', pid: null, note: '' };
+    expect(flanneldService(seen({ supervisor: { ...noSupervisor, programs: [program] } }))).toEqual({
       kind: 'stopped',
-      start: { argv: ['systemctl', 'start', 'flanneld.service'] },
+      name: 'flanneld in supervisord',
     });
-    expect(flanneldService(seen({}))).toEqual({ kind: 'stopped', name: null, start: null });
+    expect(flanneldService(seen({}))).toEqual({ kind: 'stopped', name: null });
   });
 
   it('is unknown when what runs there is', () => {

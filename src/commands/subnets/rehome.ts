@@ -14,7 +14,8 @@ export default class SubnetsRehome extends SubnetWorkCommand {
   static override description =
     'flanneld finds its lease by its public IP. With another address it would take another subnet, and its containers would have to move. So the ' +
     'address in the lease is changed, and nothing else in it. A flanneld that runs writes its old address back when it renews: netctl stops it ' +
-    'over SSH, changes the lease, and starts it again. Docker and its containers are not touched. A reservation goes with the subnet.';
+    'over SSH, changes the lease, and starts it again unless it was told its old address: then netctl node bootstrap does. Docker and its ' +
+    'containers are not touched. A reservation goes with the subnet.';
   static override examples = [
     '<%= config.bin %> <%= command.id %> 10.5.1.0/24 --to 192.168.0.17 --dry-run',
     '<%= config.bin %> <%= command.id %> 10.5.1.0/24 --to 192.168.0.17 --drop 10.5.44.0/24',
@@ -65,7 +66,7 @@ export default class SubnetsRehome extends SubnetWorkCommand {
         },
         flags,
       );
-      const isOff = done.items.some(({ state, problems }) => state === 'done' && problems.some(isStopped));
+      const isOff = !flags['dry-run'] && done.items.some(({ problems }) => problems.some(isStopped));
       if (isOff) this.exitWith(exitCodes.problems);
     } finally {
       hosts.close();
@@ -73,7 +74,7 @@ export default class SubnetsRehome extends SubnetWorkCommand {
   }
 }
 
-/** It was stopped, and could not be started with its old settings. */
+/** It does not run now. */
 function isStopped({ code }: { readonly code: string }): boolean {
-  return code === 'rehome-old-flags';
+  return code === 'rehome-start-it';
 }

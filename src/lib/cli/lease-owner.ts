@@ -8,7 +8,6 @@ import type { FlannelVersion } from '../net/flannel-version';
 import { flannelFilesWish, flannelLayout } from '../plan/flannel-files';
 import { type FlanneldService, flanneldService } from '../plan/flanneld-service';
 import type { HostChange, NodeStep } from '../plan/host-change';
-import { beginNoMore } from './interrupt';
 import type { Hosts } from './nodes';
 
 /** The machine of a lease, as it is now. */
@@ -72,10 +71,10 @@ export function ownerStep(title: string, change: HostChange, mind: readonly stri
   return { title, changes: [change], mind };
 }
 
+/** Not to be cut off by Ctrl-C: what was stopped is started again. */
 export async function carryOutAt({ node }: LeaseOwner, step: NodeStep, hosts: Hosts): Promise<void> {
   await carryOut(step, {
     host: await hosts.of(node),
-    stop: beginNoMore,
     member: (name) => {
       throw new TypeError(`nothing is pushed here, not ${name}`);
     },

@@ -1,10 +1,14 @@
 import { execute } from '../engine/execute';
+import { survey } from '../engine/survey';
 import { ChangeFailed, Refused } from '../errors';
 import { hasWrittenSubnet } from '../fact/has-written-subnet';
+import { routes } from '../fact/routes';
 import type { InventoryNode } from '../inventory/inventory';
 import { cidrOf, formatCidr } from '../net/cidr';
 import { parseIpv4 } from '../net/ipv4';
 import type { Problem } from '../net/problem';
+import { bridgeRoute } from '../plan/bridge-route';
+import type { NodeStep } from '../plan/host-change';
 import { planRemoval } from '../plan/reclaim';
 import { planRehome, type Rehome, type RehomeWish } from '../plan/rehome';
 import { isSame } from '../plan/reservation-state';
@@ -21,6 +25,8 @@ export interface RehomeWork extends WorkWithNode {
   /** Null when the node is not asked, or nothing is to be done. */
   readonly owner: LeaseOwner | null;
   readonly starts: boolean;
+  /** Puts the kernel's route to the containers back; null when it is there. */
+  readonly route: NodeStep | null;
 }
 
 export interface RehomeRun {
@@ -69,11 +75,13 @@ async function planInEtcd({ session, opened, wish }: RehomeRun): Promise<Rehome>
 export async function planRehomeRun(run: RehomeRun): Promise<RehomeWork> {
   const { session, wish, hosts } = run;
   const rehome = await planInEtcd(run);
-  const alone = { ...rehome, owner: null, starts: false };
-  if (isBlocked(rehome) || rehome.changes.length === 0 || run.etcdOnly) return alone;
+  const alone = { ...rehome, owner: null, starts: false, route: null };
+  if (isBlocked(rehome) || run.etcdOnly) return alone;
+  const isWritten = rehome.changes.length === 0;
   const { inventory } = session;
   const node = inventory === undefined ? undefined : ownerIn(inventory.nodes, wish.to, rehome.from);
   if (inventory === undefined || node === undefined) {
+    if (isWritten) return alone;
     throw new Refused({
       code: 'owner-unknown',
       message: `no node of the inventory has ${wish.to} or ${rehome.from ?? 'the former address'}, so whether its flanneld runs is not known; nothing was done`,
@@ -83,10 +91,19 @@ export async function planRehomeRun(run: RehomeRun): Promise<RehomeWork> {
       ],
     });
   }
-  const owner = await lookAtOwner(node, inventory, session.version, hosts);
+  const owner = await lookAtOwner(node, inventory, session.version, hosts).catch((error: unknown) => {
+    if (isWritten && error instanceof Refused) return undefined;
+    throw error;
+  });
+  if (owner === undefined) return alone;
+  const route = await routeStep(run, owner);
+  const last = route === null ? [] : [stepReport(route)];
+  if (isWritten && owner.service.kind === 'runs') return { ...alone, owner, route, after: last };
   const { service, seen } = owner;
-  const old = rehome.from === null ? undefined : wordWith(owner, rehome.from);
-  const starts = service.start !== null && old === undefined;
+  const old = rehome.from === null || service.kind !== 'runs' ? undefined : wordWith(owner, rehome.from);
+  // What cannot be seen may hold the old address, and with that flanneld would take another subnet.
+  const isSeen = seen.flanneld.known && seen.flanneld.value.every(({ environment }) => environment !== null);
+  const starts = service.kind === 'runs' && isSeen && old === undefined;
   const problems: Problem[] = [...rehome.problems];
   const hasIt = !seen.links.known || seen.links.value.some(({ addresses }) => addresses.some(isAddress(wish.to)));
   if (!hasIt) {
@@ -98,12 +115,15 @@ export async function planRehomeRun(run: RehomeRun): Promise<RehomeWork> {
       suggestion: null,
     });
   }
-  if (old !== undefined) {
+  if (!starts) {
     problems.push({
-      code: 'rehome-old-flags',
+      code: 'rehome-start-it',
       severity: 'warning',
       path: node.name,
-      message: `flanneld on ${node.name} is told its old address (${old}), so it is not started`,
+      message:
+        old === undefined
+          ? `flanneld on ${node.name} does not run, and with which address it would start is not known, so it is not started`
+          : `flanneld on ${node.name} is told its old address (${old}), so it is not started again`,
       suggestion: `netctl node bootstrap ${node.name}, with the new address in netctl.yaml, writes its settings anew and starts it`,
     });
   }
@@ -113,7 +133,8 @@ export async function planRehomeRun(run: RehomeRun): Promise<RehomeWork> {
     owner,
     starts,
     before: service.kind === 'runs' ? [stepReport(stopStep(owner))] : [],
-    after: starts ? [stepReport(startStep(owner))] : [],
+    route,
+    after: [...(starts ? [stepReport(startStep(owner))] : []), ...last],
   };
 }
 
@@ -147,14 +168,22 @@ function stopStep(owner: LeaseOwner) {
 }
 
 function startStep(owner: LeaseOwner) {
-  if (owner.service.start === null) throw new TypeError('nothing starts flanneld');
+  if (owner.service.kind !== 'runs') throw new TypeError('flanneld did not run');
   return ownerStep(`${owner.node.name}: after`, owner.service.start, []);
+}
+
+async function routeStep({ hosts, wish }: RehomeRun, { node, seen }: LeaseOwner): Promise<NodeStep | null> {
+  const { answers } = await survey(await hosts.of(node), { routes: routes(4) }, { timeoutMs: 20_000 });
+  if (!seen.links.known || !answers.routes.known) return null;
+  const change = bridgeRoute(wish.subnet, seen.links.value, answers.routes.value);
+  return change === null ? null : ownerStep(`${node.name}: last`, change, []);
 }
 
 /** Stop, rewrite what is there then, start. */
 export async function carryOutRehome(run: RehomeRun, work: RehomeWork): Promise<void> {
   const { owner } = work;
-  if (owner?.service.kind === 'runs') await carryOutAt(owner, stopStep(owner), run.hosts);
+  const stops = owner?.service.kind === 'runs' && work.changes.length > 0;
+  if (owner !== null && stops) await carryOutAt(owner, stopStep(owner), run.hosts);
   try {
     // Until it stopped flanneld may have renewed.
     const { changes, problems, removal, subnet } = await planInEtcd(run);
@@ -165,11 +194,14 @@ export async function carryOutRehome(run: RehomeRun, work: RehomeWork): Promise<
     if (removal !== null) await untilGone(run.opened, [removal.key]);
     await execute({ title: subnet, changes: changes.filter(({ key }) => !isRemoval(key)) }, run.opened.store);
   } catch (error) {
-    throw owner?.service.kind === 'runs' ? whileStopped(error, owner) : error;
+    throw owner !== null && stops ? whileStopped(error, owner) : error;
   }
-  if (owner === null || !work.starts) return;
-  await carryOutAt(owner, startStep(owner), run.hosts);
-  await untilTaken(run, owner);
+  if (owner === null) return;
+  if (work.starts) {
+    await carryOutAt(owner, startStep(owner), run.hosts);
+    await untilTaken(run, owner);
+  }
+  if (work.route !== null) await carryOutAt(owner, work.route, run.hosts);
 }
 
 const takeMs = 30_000;

@@ -234,11 +234,15 @@ export const reservationTopics: readonly Topic[] = [
     ],
   },
   {
-    code: 'rehome-old-flags',
-    title: 'flanneld is told its old address when it starts',
+    code: 'rehome-start-it',
+    title: 'flanneld has to be started with its new address',
+    exit: exitCodes.problems,
     meaning:
-      'With the old address in --iface or --public-ip it would end, or take the old lease. So it was not started.',
-    causes: ['The address stands in its unit, its environment file or its command line.'],
+      'With its old address in --iface or --public-ip flanneld would end, or take another subnet. netctl starts it again only when it ran and was not told its address; of one that does not run, the settings are not known.',
+    causes: [
+      'The address stands in its unit, its environment file or its command line, as after netctl node bootstrap.',
+      'flanneld did not run when the lease was changed.',
+    ],
     mend: [
       'Write the new address into netctl.yaml, then: netctl node bootstrap NODE.',
       'Or change it there by hand and start flanneld.',

@@ -3,8 +3,8 @@ import type { HostChange } from './host-change';
 
 /** How flanneld on a machine is stopped and started again, without anything else. */
 export type FlanneldService =
-  /** `start` is null when nothing there would start it. */
-  | { readonly kind: 'stopped'; readonly name: string | null; readonly start: HostChange | null }
+  /** `name` of what would start it; null when nothing would. With which settings is not known of one that does not run. */
+  | { readonly kind: 'stopped'; readonly name: string | null }
   | {
       readonly kind: 'runs';
       /** `flanneld.service`, or `flanneld in supervisord`. */
@@ -69,13 +69,9 @@ export function flanneldService({ flanneld, units, supervisor }: LeaseOwnerSeen)
   }
   if (flanneld.value.length === 0) {
     const enabled = all.find(({ isFound, unitFileState }) => isFound && unitFileState === 'enabled');
-    if (enabled !== undefined) {
-      return { kind: 'stopped', name: enabled.name, start: run(starts, 'systemctl', 'start', enabled.name) };
-    }
     const known = supervisor.known ? supervisor.value.programs.find(({ name }) => /flannel/.test(name)) : undefined;
-    if (known === undefined) return { kind: 'stopped', name: null, start: null };
-    const start = run(starts, 'supervisorctl', 'start', known.name);
-    return { kind: 'stopped', name: `${known.name} in supervisord`, start };
+    const name = enabled?.name ?? (known === undefined ? null : `${known.name} in supervisord`);
+    return { kind: 'stopped', name };
   }
   const [process] = flanneld.value;
   return {

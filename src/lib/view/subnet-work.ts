@@ -132,11 +132,15 @@ export async function renderSubnetWork(
     if (item.error !== null) output.push(`  ${style.bad(safeText(item.error))}\n`);
     for (const problem of item.problems) {
       const tone = problem.severity === 'error' ? 'bad' : problem.severity === 'warning' ? 'warn' : 'dim';
-      const text = safeText(problemLine(problem), 1_000);
+      const text = safeText(problemLine({ ...problem, suggestion: null }), 1_000);
       const widthOf = await textWidthFor([text]);
       const lines = wrap(text, Math.max(screen.columns - 4, 40), widthOf, true);
       for (const [index, line] of lines.entries()) {
         output.push(`  ${index === 0 ? '' : '  '}${style.tone(tone, line)}\n`);
+      }
+      // It is copied, so it is never broken into lines.
+      if (problem.suggestion !== null) {
+        output.push(`    ${screen.unicode ? '→' : '->'} ${safeText(problem.suggestion, 1_000)}\n`);
       }
     }
     if (item.state === 'done' || item.state === 'unchanged' || item.state === 'blocked') continue;
