@@ -91,9 +91,9 @@ describe.skipIf(reason !== undefined)('subnets that nodes keep, with etcd v3 and
     const mended = await netctl.must(['subnets', 'mend', '--yes']);
     expect(mended.stdout).toContain('2 done');
     expect(await etcdctl('get', '--print-value-only', key('172.7.60.0/24'))).toBe(before);
-    await eventually(() => routes('node1')).toMatch(/172\.7\.22\.0\/24[^]*172\.7\.60\.0\/24/);
-    await eventually(() => routes('node2')).toMatch(/172\.7\.50\.0\/24[^]*172\.7\.60\.0\/24/);
-    await eventually(() => routes('node3')).toMatch(/172\.7\.22\.0\/24[^]*172\.7\.50\.0\/24/);
+    await eventually(() => routes('node1')).toMatch(/172\.7\.22\.0\/24[\s\S]*172\.7\.60\.0\/24/);
+    await eventually(() => routes('node2')).toMatch(/172\.7\.50\.0\/24[\s\S]*172\.7\.60\.0\/24/);
+    await eventually(() => routes('node3')).toMatch(/172\.7\.22\.0\/24[\s\S]*172\.7\.50\.0\/24/);
     for (const host of ['node1', 'node2', 'node3']) {
       expect(await lab.host(host).must('systemctl show -p NRestarts --value flanneld')).toBe('0\n');
     }
@@ -113,8 +113,8 @@ describe.skipIf(reason !== undefined)('subnets that nodes keep, with etcd v3 and
     await eventually(() => etcdctl('get', '--print-value-only', key('172.7.22.0/24'))).toContain(
       '"BackendType":"vxlan"',
     );
-    await eventually(() => routes('node1')).toMatch(/172\.7\.22\.0\/24[^]*172\.7\.60\.0\/24/);
-    await eventually(() => routes('node2')).toMatch(/172\.7\.50\.0\/24[^]*172\.7\.60\.0\/24/);
+    await eventually(() => routes('node1')).toMatch(/172\.7\.22\.0\/24[\s\S]*172\.7\.60\.0\/24/);
+    await eventually(() => routes('node2')).toMatch(/172\.7\.50\.0\/24[\s\S]*172\.7\.60\.0\/24/);
     expect((await lab.host('node2').must('systemctl is-active flanneld')).trim()).toBe('active');
     expect(JSON.stringify(await netctl.json(['subnets', 'show', '172.7.22.0/24']))).toMatch(
       /"expiresInSeconds":8[56]\d{3}/,
@@ -143,7 +143,7 @@ describe.skipIf(reason !== undefined)('subnets that nodes keep, with etcd v3 and
     // bootstrap has told flanneld its address, so bootstrap starts it with the new one.
     await move('10.4.7.23', '10.4.7.33');
     const dry = await netctl.must([...rehome, '10.4.7.33', '--dry-run']);
-    expect(dry.stdout).toMatch(/rehome-start-it[^]*systemctl stop flanneld/);
+    expect(dry.stdout).toMatch(/rehome-start-it[\s\S]*systemctl stop flanneld/);
     expect(await value()).toContain('10.4.7.23');
     expect((await netctl.run([...rehome, '10.4.7.33', '--yes'])).stdout).toContain('netctl node bootstrap node3');
     expect(await value()).toContain('"PublicIP":"10.4.7.33","PublicIPv6":null,"BackendType":"vxlan","BackendData":{');
@@ -168,7 +168,7 @@ describe.skipIf(reason !== undefined)('subnets that nodes keep, with etcd v3 and
     // Of one that does not run it is not known with which address it would start: the next run says so, as after a kill.
     await node3.must('systemctl stop flanneld');
     const stopped = await netctl.run([...rehome, '10.4.7.23', '--yes']);
-    expect(stopped.stdout).toMatch(/unchanged[^]*rehome-start-it/);
+    expect(stopped.stdout).toMatch(/unchanged[\s\S]*rehome-start-it/);
     expect(stopped.code).toBe(10);
     await node3.must('systemctl start flanneld');
     expect(await state()).toBe(before);
@@ -192,7 +192,7 @@ describe.skipIf(reason !== undefined)('subnets that nodes keep, with etcd v3 and
   test('a node that leaves is stopped first, then gives its subnet back; undo brings it back', async () => {
     const node2 = lab.host('node2');
     const dry = await netctl.must(['subnets', 'release', 'node2', '--dry-run']);
-    expect(dry.stdout).toMatch(/systemctl stop flanneld[^]*2 other nodes would lose the route to it/);
+    expect(dry.stdout).toMatch(/systemctl stop flanneld[\s\S]*2 other nodes would lose the route to it/);
     expect(dry.stdout).toContain('release-comes-back');
     expect((await node2.must('systemctl is-active flanneld')).trim()).toBe('active');
     await netctl.must(['subnets', 'release', 'node2', '--yes']);
