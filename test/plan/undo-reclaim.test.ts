@@ -96,6 +96,10 @@ describe('putting a lease back', () => {
     expect(planUndo(tombstone(), { ...context, effective: null }).fit).toBe('free');
   });
 
+  it('nor a subnet under the name of another', () => {
+    expect(planUndo(tombstone({ subnet: '10.5.7.0/24' }), context)).toMatchObject({ fit: 'unreadable', change: null });
+  });
+
   it('whatever stands in the record, what is written is a lease that flanneld reads', () => {
     const key = fc.oneof(
       fc.constantFrom(

@@ -72,6 +72,10 @@ export function planUndo(tombstone: StoredTombstone, context: UndoContext): Undo
   const lease = readLease({ key, value, revision: '0', createdRevision: '0', permanent: false }, prefix, version);
   if ('reason' in lease) return plan('unreadable', `flanneld could not read it: ${lease.reason}`, null);
   const { publicIP } = lease;
+  // A person names the subnet, and the key is what would be written.
+  if (lease.subnetText !== tombstone.subnet) {
+    return plan('unreadable', `its record names ${tombstone.subnet}, its key is that of ${lease.subnetText}`, publicIP);
+  }
   const other = leases.find((each) => cidrsOverlap(each.subnet, lease.subnet));
   if (other?.key === key && other.publicIP === publicIP) return plan('there', null, publicIP);
   if (other !== undefined) {
