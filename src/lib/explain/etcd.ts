@@ -244,10 +244,11 @@ export const etcdTopics: readonly Topic[] = [
       'The login worked. None of the roles of the user covers the key with the right that is needed. Nothing was changed.',
     causes: [
       'A role for the config only: the subnets need a right on all keys that start with PREFIX/subnets.',
+      "A role for PREFIX/ only: netctl's lock, history, reservations and records lie below PREFIX-netctl/.",
       'A certificate whose common name is an etcd user is that user, whatever --user says.',
     ],
     mend: [
-      'For flanneld and netctl: etcdctl role grant-permission ROLE --prefix=true readwrite /coreos.com/network',
+      'For flanneld and netctl: etcdctl role grant-permission ROLE --prefix=true readwrite /coreos.com/network (no slash at the end)',
       'etcdctl user get NAME --detail shows what a user may do.',
     ],
   },
