@@ -12,6 +12,7 @@ import { type NetworkStore, Session } from '../../src/lib/cli/session';
 import { announce } from '../../src/lib/engine/announce';
 import { execute } from '../../src/lib/engine/execute';
 import { removeLeases } from '../../src/lib/engine/remove-leases';
+import { Conflict } from '../../src/lib/errors';
 import { cidrOf, cidrsOverlap, formatCidr, type Ipv4Cidr } from '../../src/lib/net/cidr';
 import { parseFlannelVersion } from '../../src/lib/net/flannel-version';
 import { leaseKey } from '../../src/lib/net/lease-key';
@@ -258,5 +259,35 @@ describe.each([
       }),
       { numRuns: runs, timeout: 20_000, endOnFailure: true, examples: [[foundBefore]] },
     );
+  });
+
+  it('is guarded by what was read: whoever comes in between keeps what it has, and nothing is kept for anybody', async () => {
+    networks += 1;
+    const opened = { ...first, prefix: `/laws${networks}/network` };
+    const { store, prefix } = opened;
+    const config = Buffer.from('{"Network":"10.1.0.0/16","Backend":{"Type":"host-gw"}}');
+    await store.put({ key: `${prefix}/config`, value: config }, 'absent');
+    const look = () => lookAtReservations(session, opened, [subnetOf(0)]);
+    const wish = { subnet: subnetOf(0), publicIP: ipOf(0), node: null, note: null, reservedBy: 'us', reservedAt: '' };
+    const theirs = Buffer.from(JSON.stringify({ PublicIP: ipOf(1), BackendType: 'host-gw' }));
+    const key = leaseKey(prefix, subnetOf(0));
+
+    const late = planReserve(wish, await look());
+    const taken = await store.put({ key, value: theirs, ttlSeconds: 600 }, 'absent');
+    await expect(execute({ title: '', changes: late.changes }, store)).rejects.toBeInstanceOf(Conflict);
+    expect((await look()).reservations).toEqual({ reservations: [], damaged: [] });
+    expect(isBlocked(planReserve(wish, await look()))).toBe(true);
+
+    // Its owner renews between the look and the write.
+    await changeAll(async () => [planReserve({ ...wish, publicIP: ipOf(1) }, await look())], store);
+    const renewed = Buffer.from(JSON.stringify({ PublicIP: ipOf(1), BackendType: 'host-gw', More: 1 }));
+    const now = (await store.get(key)).entry ?? taken;
+    await store.put({ key, value: now.value, ttlSeconds: 600 }, now.revision);
+    const enforcing = planEnforce(await look()).flatMap(({ changes }) => changes);
+    expect(enforcing).toHaveLength(1);
+    const again = (await store.get(key)).entry ?? taken;
+    await store.put({ key, value: renewed, ttlSeconds: 86_400 }, again.revision);
+    await expect(execute({ title: '', changes: enforcing }, store)).rejects.toBeInstanceOf(Conflict);
+    expect(Buffer.from((await store.get(key)).entry?.value ?? [])).toEqual(renewed);
   });
 });

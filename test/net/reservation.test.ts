@@ -4,7 +4,6 @@ import { cidrOf } from '../../src/lib/net/cidr';
 import { formatIpv4 } from '../../src/lib/net/ipv4';
 import {
   formatReservation,
-  isReserved,
   parseReservation,
   type Reservation,
   readReservations,
@@ -99,14 +98,5 @@ describe('a reservation in etcd', () => {
   it('is looked for only in its own place', () => {
     const elsewhere = entry(`${prefix}/subnets/10.5.1.0-24`, formatReservation(reservation));
     expect(readReservations([elsewhere], prefix)).toEqual({ reservations: [], damaged: [] });
-  });
-
-  it('keeps its range also when only its key can be read', () => {
-    const key = reservationKey(prefix, reservation.subnet);
-    for (const value of [formatReservation(reservation), bytes('?')]) {
-      const reading = readReservations([entry(key, value)], prefix);
-      expect(isReserved(reading, cidrOf(0x0a_05_00_00, 16))).toBe(true);
-      expect(isReserved(reading, cidrOf(0x0a_05_02_00, 24))).toBe(false);
-    }
   });
 });

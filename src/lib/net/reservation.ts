@@ -1,4 +1,4 @@
-import { cidrsOverlap, formatCidr, type Ipv4Cidr, parseIpv4Cidr } from './cidr';
+import { formatCidr, type Ipv4Cidr, parseIpv4Cidr } from './cidr';
 import { formatIpv4, parseIpv4 } from './ipv4';
 import type { StoredKey } from './lease';
 import { leaseKeyTail } from './lease-key';
@@ -143,9 +143,4 @@ export function readReservations(entries: Iterable<StoredKey>, prefix: string): 
   }
   reservations.sort((a, b) => a.subnet.base - b.subnet.base || a.subnet.length - b.subnet.length);
   return { reservations, damaged };
-}
-
-/** Whether somebody keeps a part of this range, as far as can be read: a damaged record keeps what its key names. */
-export function isReserved({ reservations, damaged }: ReservationReading, range: Ipv4Cidr): boolean {
-  return [...reservations, ...damaged].some(({ subnet }) => subnet !== null && cidrsOverlap(subnet, range));
 }
