@@ -13,6 +13,7 @@ import { announce } from '../../src/lib/engine/announce';
 import { execute } from '../../src/lib/engine/execute';
 import { removeLeases } from '../../src/lib/engine/remove-leases';
 import { Conflict } from '../../src/lib/errors';
+import type { NetworkBackup } from '../../src/lib/net/backup-file';
 import { cidrOf, cidrsOverlap, formatCidr, type Ipv4Cidr } from '../../src/lib/net/cidr';
 import { parseFlannelVersion } from '../../src/lib/net/flannel-version';
 import { leaseKey } from '../../src/lib/net/lease-key';
@@ -22,6 +23,7 @@ import { readTombstones, tombstonesPrefix } from '../../src/lib/net/tombstone';
 import { memoryOf, planAnnounce, planMend } from '../../src/lib/plan/mend';
 import { planRemoval } from '../../src/lib/plan/reclaim';
 import { planEnforce, planReserve, planUnreserve } from '../../src/lib/plan/reserve';
+import { planRestore } from '../../src/lib/plan/restore';
 import { isBlocked, type SubnetWork } from '../../src/lib/plan/subnet-work';
 import { planUndo } from '../../src/lib/plan/undo-reclaim';
 import type { Store } from '../../src/lib/store/store';
@@ -42,6 +44,8 @@ interface World {
   readonly opened: NetworkStore;
   /** Keys whose values somebody else than netctl has spoilt. */
   readonly damaged: Set<string>;
+  /** The last backup that was made. */
+  backup?: NetworkBackup;
 }
 
 const slot = fc.integer({ min: 0, max: 4 });
@@ -59,11 +63,22 @@ const operation = fc.oneof(
   fc.record({ kind: fc.constant('release' as const), node, unreserve: fc.boolean() }),
   fc.record({ kind: fc.constant('reclaim' as const), slot }),
   fc.record({ kind: fc.constant('undo' as const), slot }),
+  fc.record({ kind: fc.constant('backup' as const) }),
+  fc.record({ kind: fc.constant('restore' as const) }),
 );
 type Operation = typeof operation extends fc.Arbitrary<infer O> ? O : never;
 
+/** A reservation of before came back beside the one that the node has now. */
+const twoReservations: Operation[] = [
+  { kind: 'reserve', slot: 0, node: 0 },
+  { kind: 'backup' },
+  { kind: 'unreserve', slot: 0 },
+  { kind: 'reserve', slot: 1, node: 0 },
+  { kind: 'restore' },
+];
+
 /** What was taken away of a node came back beside the subnet that it has now. */
-const foundBefore: Operation[] = [
+const twoLeases: Operation[] = [
   { kind: 'reserve', slot: 4, node: 1 },
   { kind: 'flanneld', node: 0 },
   { kind: 'rehome', slot: 4, node: 0, drop: 0 },
@@ -191,6 +206,35 @@ async function carryOut(what: Operation, world: World): Promise<void> {
       if (change !== null) await execute({ title: 'undo', changes: [change] }, store);
       return;
     }
+    case 'backup': {
+      const { snapshot } = await session.network(opened);
+      const kept = await store.snapshot(`${prefix}-netctl/`);
+      const leases = `${prefix}/subnets/`;
+      const { api } = opened;
+      world.backup = {
+        head: {
+          madeAt: '',
+          madeBy: '',
+          netctl: '',
+          revision: snapshot.revision,
+          api,
+          clusterId: '',
+          prefix,
+          flannel: '',
+        },
+        config: null,
+        leases: Array.from(snapshot.entries).flatMap(({ key, value, permanent }) =>
+          key.startsWith(leases) ? [{ tail: key.slice(leases.length), value, permanent, ttlSeconds: null }] : [],
+        ),
+        own: Array.from(kept.entries, ({ key, value }) => ({ tail: key.slice(`${prefix}-netctl/`.length), value })),
+      };
+      return;
+    }
+    case 'restore': {
+      if (world.backup === undefined) return;
+      const target = { prefix, api: opened.api, version: opened.version, snapshot: await store.snapshot(prefix) };
+      return execute(planRestore(world.backup, target), store);
+    }
     default:
       what satisfies never;
   }
@@ -251,13 +295,13 @@ describe.each([
         const opened = { ...first, prefix: `/laws${networks}/network` };
         const config = Buffer.from('{"Network":"10.1.0.0/16","Backend":{"Type":"host-gw"}}');
         await opened.store.put({ key: `${opened.prefix}/config`, value: config }, 'absent');
-        const world = { session, opened, damaged: new Set<string>() };
+        const world: World = { session, opened, damaged: new Set<string>() };
         for (const each of operations) {
           await carryOut(each, world);
           await expectLaws(world);
         }
       }),
-      { numRuns: runs, timeout: 20_000, endOnFailure: true, examples: [[foundBefore]] },
+      { numRuns: runs, timeout: 20_000, endOnFailure: true, examples: [[twoLeases], [twoReservations]] },
     );
   });
 

@@ -1,10 +1,11 @@
 import type { BackupLease, NetworkBackup } from '../net/backup-file';
+import { cidrsOverlap, formatCidr } from '../net/cidr';
 import { configKey } from '../net/flannel-keys';
 import type { FlannelVersion } from '../net/flannel-version';
 import { type Lease, readLease } from '../net/lease';
 import { judgeConfig, sameEffect } from '../net/network-config';
 import { ownPrefix } from '../net/own-keys';
-import { parseReservation } from '../net/reservation';
+import { parseReservation, readReservations, type StoredReservation } from '../net/reservation';
 import { parseTombstone } from '../net/tombstone';
 import type { Api, Entry, Snapshot } from '../store/store';
 import type { Change, Plan } from './change';
@@ -68,9 +69,16 @@ export function planRestore(backup: NetworkBackup, target: RestoreTarget): Resto
     });
   };
 
+  const { reservations } = readReservations(there.values(), prefix);
   for (const { tail, value } of backup.own) {
     const key = `${ownPrefix(prefix)}${tail}`;
-    decide('own', key, value, judgeOwn(tail, value, there.get(key), backup.head.prefix === prefix));
+    const judged = judgeOwn(tail, value, there.get(key), backup.head.prefix === prefix);
+    const rival = judged.state === 'create' ? rivalOf(tail, value, reservations) : undefined;
+    if (rival === undefined) decide('own', key, value, judged);
+    else {
+      const reason = `${formatCidr(rival.subnet)} is reserved for ${rival.publicIP} by now`;
+      decide('own', key, value, { state: 'skipped', reason });
+    }
   }
   const restored = new Set<string>();
   for (const lease of backup.leases) {
@@ -153,6 +161,18 @@ function judgeOwn(tail: string, value: Uint8Array, now: Entry | undefined, sameP
   }
   const isReadable = tail.startsWith('history/') ? isHistoryRecord(value) : parseReservation(value).ok;
   return isReadable ? { state: 'create', reason: null } : { state: 'skipped', reason: 'netctl cannot read it' };
+}
+
+/** A reservation that was made since and cannot be kept beside the one of the backup: a range is one node's, and a node has one. */
+function rivalOf(
+  tail: string,
+  value: Uint8Array,
+  reservations: readonly StoredReservation[],
+): StoredReservation | undefined {
+  const read = tail.startsWith('reservations/') ? parseReservation(value) : undefined;
+  if (read?.ok !== true) return undefined;
+  const { subnet, publicIP } = read.reservation;
+  return reservations.find((each) => each.publicIP === publicIP || cidrsOverlap(each.subnet, subnet));
 }
 
 function judgeStoredConfig(wish: Uint8Array, now: Entry | undefined, version: FlannelVersion): Judged {
