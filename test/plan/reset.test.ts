@@ -333,6 +333,17 @@ describe('resetting a node', () => {
     expect(errors.map(({ code }) => code)).toEqual(['flannel-not-ours']);
   });
 
+  it('leaves what fix-masquerade has set up to its own way back, and says so', () => {
+    const unit = '/etc/systemd/system/netctl-masquerade.service';
+    node.put(unit, '# Written by netctl\n');
+    const found = plan(node);
+    expect(found.problems.map(({ code, suggestion }) => [code, suggestion])).toContainEqual([
+      'masquerade-left',
+      'netctl fix-masquerade node1 --revert',
+    ]);
+    expect(JSON.stringify(found.steps)).not.toContain(unit);
+  });
+
   it('does nothing where files could not be seen', () => {
     const answers = node.answers(resetQuestions(node1, wish));
     const hidden = planReset(

@@ -112,6 +112,14 @@ export const resetTopics: readonly Topic[] = [
     mend: ['Move the rule to a chain of your own, then run the command again.'],
   },
   {
+    code: 'masquerade-left',
+    title: 'What fix-masquerade has set up on the node was left',
+    meaning:
+      "node reset takes back what node bootstrap did. The rule that leaves the network out of Docker's masquerade, and what keeps it, are of another command and do no harm.",
+    causes: ['netctl fix-masquerade ran on this node, and was not taken back.'],
+    mend: ['netctl fix-masquerade NODE --revert, before or after the reset.'],
+  },
+  {
     code: 'docker0-left',
     title: 'docker0 keeps an address that was given by flannel',
     meaning:

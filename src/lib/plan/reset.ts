@@ -18,6 +18,7 @@ import { type FlannelFiles, flannelFiles, flannelFilesWish } from './flannel-fil
 import { type FlannelTraces, flannelLeftovers } from './flannel-leftovers';
 import { type HostChange, type NodeStep, type SeenPath, seenSum, seenText, sha256Of } from './host-change';
 import { hostFilePaths, withoutNetctlBlock } from './host-files';
+import { masqueradePaths } from './masquerade-files';
 import { resetDocker } from './reset-docker';
 import { type LeaseRelease, releaseLease } from './reset-lease';
 
@@ -108,6 +109,7 @@ export function resetQuestions(
         docker.optionsFile ?? dockerDefaults.optionsFile,
         docker.daemonJson ?? inventoryDefaults.docker.daemonJson,
         layout.subnetFile,
+        masqueradePaths.unit,
         ...(layout.link === null ? [] : [layout.link]),
       ]),
     ].sort(),
@@ -165,7 +167,7 @@ export function planReset(at: ResetNode, wish: ResetWish): ResetPlan {
   const subnet =
     written?.subnet != null ? cidrOf(written.subnet.address, written.subnet.length) : (released?.subnet ?? null);
 
-  problems.push(...foreignFlannel(at, flannel), ...unknownFiles(at, wish));
+  problems.push(...foreignFlannel(at, flannel), ...unknownFiles(at, wish), ...masqueradeLeft(at));
   const folders = new FolderCount(answers);
   const traces = tracesOf(wish, written, subnet);
   const flanneld = stopStep(at, layouts, traces, problems, folders);
@@ -202,6 +204,20 @@ export function planReset(at: ResetNode, wish: ResetWish): ResetPlan {
     lease: wish.keepLease ? { changes: [], problems: [] } : lease,
     containers: [...new Set([...docker.stops, ...(flanneld.changes.length > 0 ? bridged : [])])],
   };
+}
+
+/** Another command's work, with its own way back, which needs the rules as they are while Docker runs. */
+function masqueradeLeft({ node, answers }: ResetNode): readonly Problem[] {
+  if (textAt(answers, masqueradePaths.unit) === null) return [];
+  return [
+    {
+      code: 'masquerade-left',
+      severity: 'warning',
+      path: masqueradePaths.unit,
+      message: `netctl keeps Docker's masquerade rule on ${node.name} as fix-masquerade has set it; that is left`,
+      suggestion: `netctl fix-masquerade ${node.name} --revert`,
+    },
+  ];
 }
 
 function unitOf(answers: ResetAnswers, name: string) {
