@@ -1,6 +1,6 @@
 import { formatCidr } from '../net/cidr';
-import type { ChainChange, MasqueradeMethod, MasqueradePlan, PathChange } from '../plan/masquerade-scene';
 import type { Carried, PathName } from '../plan/masquerade-paths';
+import type { ChainChange, MasqueradeMethod, MasqueradePlan, PathChange } from '../plan/masquerade-scene';
 import { renderDiff } from './diff';
 import type { Screen } from './format';
 import type { ListView } from './list';
