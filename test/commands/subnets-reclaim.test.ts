@@ -203,7 +203,7 @@ describe.each(['v3', 'v2'] as const)('netctl subnets reclaim and undo on etcd %s
     dead('10.1.22.0/24', '10.4.7.22');
     const key = dead('10.1.23.0/24', '10.4.7.23');
     expect((await netctl('subnets', 'check', '--report', 'a.json')).stderr).toContain('wrote a.json');
-    expect((await netctl('subnets', 'check', '--report', 'a.json')).stderr).toContain('file-exists');
+    expect((await netctl('subnets', 'check', '-o', 'a.json')).stderr).toContain('file-exists');
     documentOf('SubnetCheck', readFileSync(join(cli.home, 'a.json'), 'utf8'));
     // -o json is the same document.
     const second = await netctl('subnets', 'check', '--evidence', '-o', 'json');

@@ -5,6 +5,7 @@ import { NetctlCommand } from '../../lib/cli/command';
 import { etcdFlags, flannelFlag, outputFlags, ownFlags } from '../../lib/cli/flags';
 import { lookForOwners } from '../../lib/cli/look-for-owners';
 import { renewMarginSeconds } from '../../lib/cli/renew-margin';
+import { reportWords } from '../../lib/cli/report-words';
 import { readReservationsOf } from '../../lib/cli/reserve-scene';
 import { Session } from '../../lib/cli/session';
 import { askTtls } from '../../lib/cli/subnet-reading';
@@ -39,7 +40,7 @@ export default class SubnetsCheck extends NetctlCommand {
         summary: 'Also look whether the nodes of the leases live (SSH, pings); -o json then serves subnets reclaim.',
       }),
       report: Flags.string({
-        summary: 'Write that, as JSON, to a file for subnets reclaim --from-report.',
+        summary: 'Write that, as JSON, to a file for subnets reclaim --from-report; -o FILE.json means the same.',
         helpValue: 'FILE',
       }),
       force: Flags.boolean({ summary: 'Replace the file of --report if it exists.' }),
@@ -55,6 +56,7 @@ export default class SubnetsCheck extends NetctlCommand {
   };
 
   async run(): Promise<void> {
+    this.argv = reportWords(this.argv);
     const { flags } = await this.parse(SubnetsCheck);
     const marginSeconds = renewMarginSeconds(flags['renew-margin']);
     const session = await Session.open(this, flags);
