@@ -317,6 +317,8 @@ describe('an etcd of three members', () => {
           const held = await takeOperatorLock(own, prefix, mine, {
             breakLock: false,
             isGone: () => false,
+            waitSeconds: 0,
+            waiting: () => {},
             ttlSeconds: 10,
             breaking: () => {},
             lost: () => {},
@@ -368,7 +370,15 @@ describe('an etcd of three members', () => {
       store,
       prefix,
       { owner: 'x', pid: 1, machine: '', version: '1', doing: 'x', since: 'x', id: 'x' },
-      { breakLock: true, isGone: () => false, ttlSeconds: 10, breaking: () => {}, lost: () => {} },
+      {
+        breakLock: true,
+        isGone: () => false,
+        waitSeconds: 0,
+        waiting: () => {},
+        ttlSeconds: 10,
+        breaking: () => {},
+        lost: () => {},
+      },
     );
     await expect(last).resolves.toBeDefined();
     await (await last).release();

@@ -22,6 +22,8 @@ afterAll(() => etcd.stop());
 const options: TakeLock = {
   breakLock: false,
   isGone: () => false,
+  waitSeconds: 0,
+  waiting: () => {},
   ttlSeconds: 60,
   breaking: () => {},
   lost: () => {},
@@ -66,6 +68,22 @@ describe.each([
     await next.release();
     expect((await one.get(lockKey(prefix))).entry).toBeUndefined();
     expect((await one.leases()).filter(({ grantedSeconds }) => grantedSeconds === 60)).toEqual([]);
+  });
+
+  it('is waited for by work that needs it for a moment only, which says whom it waits for', async () => {
+    const [one, two, prefix] = [await open(), await open(), newPrefix()];
+    const held = await takeOperatorLock(one, prefix, operator('anna'), options);
+    const seen: string[] = [];
+    const patient: TakeLock = {
+      ...options,
+      waitSeconds: 30,
+      waiting: ({ holder }) => seen.push(holder?.owner ?? '?'),
+    };
+    const second = takeOperatorLock(two, prefix, operator('berta'), patient);
+    await until('the lock is waited for', () => seen.length > 0);
+    expect(await held.release()).toBe(true);
+    expect(await (await second).release()).toBe(true);
+    expect(seen).toEqual(['anna@workstation']);
   });
 
   it('given back by a process that ends lets nothing through that is still under way', async () => {

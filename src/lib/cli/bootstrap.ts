@@ -122,7 +122,8 @@ export async function bootstrap(
   // Before the first flanneld starts every node has its subnet: none races another for one.
   const changes = work.flatMap(({ subnet }) => (subnet.change === null ? [] : [subnet.change]));
   if (changes.length > 0) {
-    await withOperatorLock(command, network, { breakLock: options.breakLock, doing: 'netctl node bootstrap' }, () =>
+    const lock = { breakLock: options.breakLock, doing: 'netctl node bootstrap', waitSeconds: 30 };
+    await withOperatorLock(command, network, lock, () =>
       uninterrupted(() => execute({ title: 'subnets', changes }, network.store)),
     );
   }

@@ -14,6 +14,9 @@ const ttlSeconds = 60;
  * long as the lock is ours: in etcd v3 by the same transaction. The lock is given back at the end and on Ctrl-C; a run
  * that is killed leaves it to run out.
  *
+ * A person who changes leases is told at once when somebody else does (`waitSeconds` 0). Work on nodes, which needs the lock for a
+ * moment and whose plan is guarded lease by lease, waits its turn.
+ *
  * Not for a dry run, which changes nothing. Not to be nested.
  * @param run its signal is aborted when the lock is lost: for work that changes things elsewhere than in this store
  * @throws Conflict `locked` when somebody else has it, and `lock-lost` out of a write
@@ -21,7 +24,7 @@ const ttlSeconds = 60;
 export async function withOperatorLock<T>(
   command: NetctlCommand,
   opened: NetworkStore,
-  options: { readonly breakLock: boolean; readonly doing: string },
+  options: { readonly breakLock: boolean; readonly doing: string; readonly waitSeconds?: number },
   run: (lost: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const mine = {
@@ -35,6 +38,8 @@ export async function withOperatorLock<T>(
   };
   const lock = await takeOperatorLock(opened.store, opened.prefix, mine, {
     breakLock: options.breakLock,
+    waitSeconds: options.waitSeconds ?? 0,
+    waiting: (other) => command.say(`waiting for the lock of ${nameOf(other)}`),
     ttlSeconds,
     isGone: (holder) => holder.machine !== '' && holder.machine === mine.machine && !isRunning(holder.pid),
     breaking: (other, isGone) =>

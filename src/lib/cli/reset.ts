@@ -111,8 +111,8 @@ export async function reset(
   if (network === null || done.every(({ lease }) => lease.changes.length === 0)) await release();
   else {
     try {
-      const { breakLock } = options;
-      await withOperatorLock(command, network, { breakLock, doing: 'netctl node reset' }, release);
+      const lock = { breakLock: options.breakLock, doing: 'netctl node reset', waitSeconds: 30 };
+      await withOperatorLock(command, network, lock, release);
     } catch (error) {
       // The nodes are done, which is told all the same; the same command takes the leases later.
       if (!(error instanceof NetctlError)) throw error;

@@ -17,6 +17,10 @@ export interface TakeLock {
   readonly breakLock: boolean;
   /** Is it certain that the run with this lock has ended? Then it is taken like one that has run out. */
   readonly isGone: (holder: OperatorLock) => boolean;
+  /** Somebody else's is waited for so long, in seconds: work that holds it for a moment only need not fail for another such. */
+  readonly waitSeconds: number;
+  /** Told once, before it is waited for. */
+  readonly waiting: (other: OtherLock) => void;
   /** So long it lives when nobody renews it any more; it is renewed at a third of that. */
   readonly ttlSeconds: number;
   /** Told before a lock is taken from somebody, or from a run that is gone. */
@@ -50,13 +54,23 @@ export async function takeOperatorLock(
 ): Promise<HeldLock> {
   const key = lockKey(prefix);
   const value = formatOperatorLock(mine);
+  const deadline = performance.now() + options.waitSeconds * 1000;
+  let isWaiting = false;
   for (let tries = 1; ; tries++) {
     const { entry: there } = await store.get(key);
     try {
       if (there !== undefined) {
         const other = await describe(store, there);
         const isGone = other.holder !== undefined && options.isGone(other.holder);
-        if (!isGone && !options.breakLock) throw locked(prefix, other);
+        if (!isGone && !options.breakLock) {
+          if (performance.now() >= deadline) throw locked(prefix, other);
+          if (!isWaiting) options.waiting(other);
+          isWaiting = true;
+          tries = 0;
+          // Those who wait are not to come all at once.
+          await new Promise((resolve) => setTimeout(resolve, 100 + Math.random() * 200));
+          continue;
+        }
         options.breaking(other, isGone);
         // Deleted and made anew: the holder knows its lock by the revision at which it was made.
         await store.delete(key, there.revision);
