@@ -1,3 +1,4 @@
+import { storedFields } from './stored-record';
 /** Who is changing a network in etcd, as it stands in the value of the lock. For people: the key alone is the lock. */
 export interface OperatorLock {
   /** `user@host` */
@@ -29,14 +30,8 @@ export function formatOperatorLock(lock: OperatorLock): Uint8Array {
 /** `undefined` for a value that netctl did not write: the lock is held all the same, by somebody unknown. */
 export function parseOperatorLock(value: Uint8Array): OperatorLock | undefined {
   if (value.length > longestValue) return undefined;
-  let stored: unknown;
-  try {
-    stored = JSON.parse(Buffer.from(value).toString('utf8'));
-  } catch {
-    return undefined;
-  }
-  if (typeof stored !== 'object' || stored === null) return undefined;
-  const field = (name: string): unknown => (Object.hasOwn(stored, name) ? Reflect.get(stored, name) : undefined);
+  const field = storedFields(value);
+  if (field === undefined) return undefined;
   const [owner, version, doing, since, id] = ['owner', 'version', 'doing', 'since', 'id'].map(field);
   const [pid, machine] = [field('pid'), field('machine')];
   if (field('kind') !== 'OperatorLock' || typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid < 1) {

@@ -1,6 +1,7 @@
 import type { StoredKey } from './lease';
 import { leaseKeyTail } from './lease-key';
 import { ownPrefix } from './own-keys';
+import { storedFields } from './stored-record';
 
 /** What a lease was when netctl took it away, kept beside the network so that it can be put back. */
 export interface Tombstone {
@@ -89,14 +90,8 @@ export function formatTombstone(tombstone: Tombstone): Uint8Array {
 /** `undefined` for bytes that netctl did not write; they are left alone. Never throws. */
 export function parseTombstone(bytes: Uint8Array): Tombstone | undefined {
   if (bytes.length > largestBytes) return undefined;
-  let stored: unknown;
-  try {
-    stored = JSON.parse(Buffer.from(bytes).toString('utf8'));
-  } catch {
-    return undefined;
-  }
-  if (typeof stored !== 'object' || stored === null) return undefined;
-  const field = (name: string): unknown => (Object.hasOwn(stored, name) ? Reflect.get(stored, name) : undefined);
+  const field = storedFields(bytes);
+  if (field === undefined) return undefined;
   const text = (name: string): string => {
     const value = field(name);
     return typeof value === 'string' ? value : '';

@@ -1,3 +1,4 @@
+import { storedFields } from '../net/stored-record';
 import type { Revision, Snapshot } from '../store/store';
 
 /** A config that netctl replaced, kept outside the network's own keys so that it can be brought back. */
@@ -42,16 +43,11 @@ export function writeHistoryRecord(record: HistoryRecord): Uint8Array {
 
 /** `undefined` for bytes that netctl did not write; they are left alone. */
 function readHistoryRecord(value: Uint8Array): HistoryRecord | undefined {
-  let stored: unknown;
-  try {
-    stored = JSON.parse(Buffer.from(value).toString('utf8'));
-  } catch {
-    return undefined;
-  }
-  if (typeof stored !== 'object' || stored === null) return undefined;
+  const stored = storedFields(value);
+  if (stored === undefined) return undefined;
   const field = (name: keyof StoredRecord): string => {
-    const value: unknown = Object.hasOwn(stored, name) ? Reflect.get(stored, name) : undefined;
-    return typeof value === 'string' ? value : '';
+    const text = stored(name);
+    return typeof text === 'string' ? text : '';
   };
   if (field('kind') !== 'ReplacedConfig' || !/^\d+$/.test(field('revision'))) return undefined;
   return {
