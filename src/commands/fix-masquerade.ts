@@ -1,10 +1,12 @@
 import * as Flags from '@oclif/core/flags';
+import { approve } from '../lib/cli/approve';
 import { NetctlCommand } from '../lib/cli/command';
 import { fixMasquerade } from '../lib/cli/fix-masquerade';
-import { outputFlags, ownFlags, severalArguments } from '../lib/cli/flags';
+import { nodeChangeFlags, nodeFlags, outputFlags, ownFlags, severalArguments } from '../lib/cli/flags';
+import { fleetExitCode } from '../lib/cli/fleet-exit-code';
 import { chooseNodes, openHosts } from '../lib/cli/nodes';
 import { Session } from '../lib/cli/session';
-import { exitCodes, InvalidInput, Refused } from '../lib/errors';
+import { exitCodes, InvalidInput } from '../lib/errors';
 import { requireIpv4Cidr } from '../lib/net/cidr';
 import { isWrong, type MasqueradeDocument, masqueradeListView, renderFixMasquerade } from '../lib/view/masquerade';
 
@@ -30,17 +32,12 @@ export default class FixMasquerade extends NetctlCommand {
   static override args = { node: severalArguments({ description: 'Names of nodes in the inventory.' }) };
   static override flags = {
     ...ownFlags('fix-masquerade', {
-      all: Flags.boolean({ summary: 'All nodes of the inventory.' }),
-      limit: Flags.string({
-        summary: 'Only nodes whose name matches, or with a label: web*, @rack1; can be repeated.',
-        helpValue: 'PATTERN',
-        multiple: true,
-        multipleNonGreedy: true,
-      }),
       network: Flags.string({
         summary: 'The network of the containers; else what flanneld says on the node, else that of the inventory.',
         helpValue: 'CIDR',
       }),
+      ...nodeFlags('fix-masquerade', { atOnce: 8 }),
+      ...nodeChangeFlags('fix-masquerade', { stopsContainers: true }),
       method: Flags.option({
         options: ['auto', 'rule', 'docker'] as const,
         default: 'auto' as const,
@@ -57,18 +54,6 @@ export default class FixMasquerade extends NetctlCommand {
         default: true,
         summary: 'Prove it with packets from containers’ addresses, before and after.',
       }),
-      serial: Flags.integer({ summary: 'So many nodes at a time.', helpValue: 'N', default: 8, min: 1, max: 64 }),
-      'max-failures': Flags.integer({
-        summary: 'Begin no further node after so many have failed.',
-        helpValue: 'N',
-        min: 1,
-      }),
-      'host-key': Flags.option({
-        options: ['strict', 'accept-new', 'off'] as const,
-        summary: 'What to do with the key of a host: strict takes known ones only.',
-      })(),
-      'dry-run': Flags.boolean({ summary: 'Show what would be done, with differences; do nothing.' }),
-      yes: Flags.boolean({ char: 'y', summary: 'Do not ask, also where containers stop.' }),
     }),
     ...outputFlags(),
   };
@@ -95,45 +80,30 @@ export default class FixMasquerade extends NetctlCommand {
         maxFailures: flags['max-failures'],
         approve: (plan, stops) => this.approve(plan, stops, flags.yes),
       });
-      const format = this.format(flags);
-      if (format === 'table' || format === 'wide') {
+      await this.printDocument(document, masqueradeListView, flags, () => {
         // Whoever only wants to know what is wrong need not read what would be done.
-        const shown = flags.check
-          ? { ...document, items: document.items.map((item) => ({ ...item, steps: [] })) }
-          : document;
-        await this.write(await renderFixMasquerade(shown, this.screen, flags['dry-run']));
-      } else {
-        const { items, ...extra } = document;
-        await this.printList(items, masqueradeListView, flags, extra);
-      }
-      const states = new Set(document.items.map(({ state }) => state));
-      if (states.has('failed') || states.has('skipped')) this.exitWith(exitCodes.failed);
-      else if (states.has('unreachable')) this.exitWith(exitCodes.unreachable);
-      else if (flags.check && document.items.some(isWrong)) this.exitWith(exitCodes.problems);
-      else if (states.has('blocked')) this.exitWith(exitCodes.refused);
+        const items = flags.check ? document.items.map((item) => ({ ...item, steps: [] })) : document.items;
+        return renderFixMasquerade({ ...document, items }, this.screen, flags['dry-run']);
+      });
+      const code = fleetExitCode(document.items);
+      // With --check a node that is blocked is one that is wrong.
+      const isUnasked = code === exitCodes.failed || code === exitCodes.unreachable;
+      if (flags.check && !isUnasked && document.items.some(isWrong)) this.exitWith(exitCodes.problems);
+      else if (code !== undefined) this.exitWith(code);
     } finally {
       hosts.close();
     }
   }
 
   private async approve(plan: MasqueradeDocument, stops: readonly string[], yes: boolean): Promise<void> {
-    if (yes) {
-      for (const line of stops) this.say(`containers stop on ${line}`);
-      return;
-    }
-    const { canAsk, confirm } = await import('../lib/cli/ask');
-    for (const chunk of await renderFixMasquerade(plan, this.talkScreen, true)) process.stderr.write(chunk);
-    if (!canAsk()) {
-      throw new Refused({
-        code: 'not-confirmed',
-        message: 'nobody is there to confirm these changes, so nothing was done',
-        details: stops.map((line) => `containers stop on ${line}`),
-        next: ['Read what would be done, above, then add --yes'],
-      });
-    }
-    const question = stops.length > 0 ? 'Containers stop, as shown above. Do this?' : 'Do this?';
-    if (!(await confirm(question))) {
-      throw new Refused({ code: 'not-confirmed', message: 'not confirmed, nothing was done' });
-    }
+    const stopping = stops.map((line) => `containers stop on ${line}`);
+    if (yes) for (const line of stopping) this.say(line);
+    await approve({
+      yes,
+      show: async () => this.talk(await renderFixMasquerade(plan, this.talkScreen, true)),
+      question: stops.length > 0 ? 'Containers stop, as shown above. Do this?' : 'Do this?',
+      nothing: 'nothing was done',
+      details: stopping,
+    });
   }
 }

@@ -1,6 +1,6 @@
 import * as Flags from '@oclif/core/flags';
 import { NetctlCommand, type OutputChoice } from '../lib/cli/command';
-import { outputFlags, ownFlags, severalArguments } from '../lib/cli/flags';
+import { nodeFlags, outputFlags, ownFlags, severalArguments } from '../lib/cli/flags';
 import { chooseNodes, openHosts } from '../lib/cli/nodes';
 import { Session } from '../lib/cli/session';
 import { verifyNodes } from '../lib/cli/verify';
@@ -31,26 +31,17 @@ export default class Verify extends NetctlCommand {
   };
   static override flags = {
     ...ownFlags('verify', {
-      all: Flags.boolean({ summary: 'All nodes of the inventory, as when none is named.' }),
-      limit: Flags.string({
-        summary: 'Only nodes whose name matches, or with a label: web*, @rack1; can be repeated.',
-        helpValue: 'PATTERN',
-        multiple: true,
-        multipleNonGreedy: true,
-      }),
-      serial: Flags.integer({
-        summary: 'So many nodes send at a time; all of them answer during the whole run.',
-        helpValue: 'N',
-        default: 16,
-        min: 1,
-        max: 64,
-      }),
       timeout: Flags.integer({
         summary: 'A packet without an answer for so long has failed.',
         helpValue: 'SECONDS',
         default: 5,
         min: 1,
         max: 60,
+      }),
+      ...nodeFlags('verify', {
+        atOnce: 16,
+        isAllByDefault: true,
+        serial: 'So many nodes send at a time; all of them answer during the whole run.',
       }),
       'with-nodes': Flags.boolean({
         summary: 'Also between containers and the other nodes themselves, by their public IPs.',
@@ -63,10 +54,6 @@ export default class Verify extends NetctlCommand {
         summary: 'Write the results to this file as well, for a CI system; a file that is there is replaced.',
         helpValue: 'FILE',
       }),
-      'host-key': Flags.option({
-        options: ['strict', 'accept-new', 'off'] as const,
-        summary: 'What to do with the key of a host: strict takes known ones only.',
-      })(),
     }),
     ...outputFlags(),
   };

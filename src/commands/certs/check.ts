@@ -1,7 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import { fleetCertificates, problemsToTell } from '../../lib/cli/check-certificates';
 import { NetctlCommand } from '../../lib/cli/command';
-import { etcdFlags, flannelFlag, outputFlags, ownFlags, severalArguments } from '../../lib/cli/flags';
+import { etcdFlags, flannelFlag, nodeFlags, outputFlags, ownFlags, severalArguments } from '../../lib/cli/flags';
 import { chooseNodes, openHosts } from '../../lib/cli/nodes';
 import { Session } from '../../lib/cli/session';
 import { exitCodes } from '../../lib/errors';
@@ -26,13 +26,6 @@ export default class CertsCheck extends NetctlCommand {
   };
   static override flags = {
     ...ownFlags('certs check', {
-      all: Flags.boolean({ summary: 'All nodes of the inventory, as when none is named.' }),
-      limit: Flags.string({
-        summary: 'Only nodes whose name matches, or with a label: web*, @rack1; can be repeated.',
-        helpValue: 'PATTERN',
-        multiple: true,
-        multipleNonGreedy: true,
-      }),
       'warn-days': Flags.integer({
         summary: 'Report a certificate so many days before its end.',
         helpValue: 'N',
@@ -40,11 +33,7 @@ export default class CertsCheck extends NetctlCommand {
         min: 0,
         max: 36_500,
       }),
-      serial: Flags.integer({ summary: 'So many nodes at a time.', helpValue: 'N', default: 16, min: 1, max: 64 }),
-      'host-key': Flags.option({
-        options: ['strict', 'accept-new', 'off'] as const,
-        summary: 'What to do with the key of a host: strict takes known ones only.',
-      })(),
+      ...nodeFlags('certs check', { atOnce: 16, isAllByDefault: true }),
     }),
     ...flannelFlag(),
     ...outputFlags(),

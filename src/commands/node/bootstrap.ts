@@ -1,8 +1,19 @@
 import * as Flags from '@oclif/core/flags';
 import { preflightChecks } from '../../lib/check/preflight-checks';
+import { approve } from '../../lib/cli/approve';
 import { bootstrap } from '../../lib/cli/bootstrap';
 import { NetctlCommand } from '../../lib/cli/command';
-import { etcdFlags, flannelFlag, lockFlags, outputFlags, ownFlags, severalArguments } from '../../lib/cli/flags';
+import {
+  etcdFlags,
+  flannelFlag,
+  lockFlags,
+  nodeChangeFlags,
+  nodeFlags,
+  outputFlags,
+  ownFlags,
+  severalArguments,
+} from '../../lib/cli/flags';
+import { fleetExitCode } from '../../lib/cli/fleet-exit-code';
 import { chooseNodes, openHosts } from '../../lib/cli/nodes';
 import { noConfig, Session } from '../../lib/cli/session';
 import { exitCodes, Refused } from '../../lib/errors';
@@ -28,27 +39,12 @@ export default class NodeBootstrap extends NetctlCommand {
   static override args = { node: severalArguments({ description: 'Names of nodes in the inventory.' }) };
   static override flags = {
     ...ownFlags('node bootstrap', {
-      all: Flags.boolean({ summary: 'All nodes of the inventory.' }),
-      limit: Flags.string({
-        summary: 'Only nodes whose name matches, or with a label: web*, @rack1; can be repeated.',
-        helpValue: 'PATTERN',
-        multiple: true,
-        multipleNonGreedy: true,
-      }),
-      serial: Flags.integer({ summary: 'So many nodes at a time.', helpValue: 'N', default: 8, min: 1, max: 64 }),
-      'max-failures': Flags.integer({
-        summary: 'Begin no further node after so many have failed.',
-        helpValue: 'N',
-        min: 1,
-      }),
       archive: Flags.string({
         summary: 'The release archive of flannel; else that of the inventory, else it is fetched.',
         helpValue: 'FILE',
       }),
-      'host-key': Flags.option({
-        options: ['strict', 'accept-new', 'off'] as const,
-        summary: 'What to do with the key of a host: strict takes known ones only.',
-      })(),
+      ...nodeFlags('node bootstrap', { atOnce: 8 }),
+      ...nodeChangeFlags('node bootstrap'),
       adopt: Flags.boolean({ summary: 'Take over a set-up of flannel or Docker that was made by hand.' }),
       follow: Flags.boolean({ summary: 'Let Docker restart by itself when flannel gets another subnet.' }),
       'skip-check': Flags.option({
@@ -58,8 +54,6 @@ export default class NodeBootstrap extends NetctlCommand {
         multiple: true,
         multipleNonGreedy: true,
       })(),
-      'dry-run': Flags.boolean({ summary: 'Show what would be done, with differences; do nothing.' }),
-      yes: Flags.boolean({ char: 'y', summary: 'Do not ask.' }),
     }),
     ...lockFlags('node bootstrap'),
     ...flannelFlag(),
@@ -91,32 +85,19 @@ export default class NodeBootstrap extends NetctlCommand {
         skip: new Set(flags['skip-check'] ?? []),
         atOnce: flags.serial,
         maxFailures: flags['max-failures'],
-        approve: async (plan) => {
-          if (flags.yes) return;
-          const { canAsk, confirm } = await import('../../lib/cli/ask');
-          for (const chunk of await renderBootstrap(plan, this.talkScreen, true)) process.stderr.write(chunk);
-          if (!canAsk()) {
-            throw new Refused({
-              code: 'not-confirmed',
-              message: 'nobody is there to confirm these changes, so nothing was done',
-              next: ['Read what would be done, above, then add --yes'],
-            });
-          }
-          if (!(await confirm('Do this?')))
-            throw new Refused({ code: 'not-confirmed', message: 'not confirmed, nothing was done' });
-        },
+        approve: (plan) =>
+          approve({
+            yes: flags.yes,
+            show: async () => this.talk(await renderBootstrap(plan, this.talkScreen, true)),
+            question: 'Do this?',
+            nothing: 'nothing was done',
+          }),
       });
-      const format = this.format(flags);
-      if (format === 'table' || format === 'wide') {
-        await this.write(await renderBootstrap(document, this.screen, flags['dry-run']));
-      } else {
-        const { items, ...extra } = document;
-        await this.printList(items, nodeBootstrapListView, flags, extra);
-      }
-      const states = new Set(document.items.map(({ state }) => state));
-      if (states.has('failed') || states.has('skipped')) this.exitWith(exitCodes.failed);
-      else if (states.has('unreachable')) this.exitWith(exitCodes.unreachable);
-      else if (states.has('blocked')) this.exitWith(exitCodes.refused);
+      await this.printDocument(document, nodeBootstrapListView, flags, () =>
+        renderBootstrap(document, this.screen, flags['dry-run']),
+      );
+      const code = fleetExitCode(document.items);
+      if (code !== undefined) this.exitWith(code);
       else if (document.applied && document.items.some(({ problems }) => problems.some(isError))) {
         this.exitWith(exitCodes.problems);
       }

@@ -1,10 +1,21 @@
 import * as Flags from '@oclif/core/flags';
+import { approve } from '../../lib/cli/approve';
 import { NetctlCommand } from '../../lib/cli/command';
-import { etcdFlags, flannelFlag, lockFlags, outputFlags, ownFlags, severalArguments } from '../../lib/cli/flags';
+import {
+  etcdFlags,
+  flannelFlag,
+  lockFlags,
+  nodeChangeFlags,
+  nodeFlags,
+  outputFlags,
+  ownFlags,
+  severalArguments,
+} from '../../lib/cli/flags';
+import { fleetExitCode } from '../../lib/cli/fleet-exit-code';
 import { chooseNodes, openHosts } from '../../lib/cli/nodes';
 import { reset } from '../../lib/cli/reset';
 import { type NetworkReading, Session } from '../../lib/cli/session';
-import { exitCodes, NetctlError, Refused } from '../../lib/errors';
+import { NetctlError, Refused } from '../../lib/errors';
 import { nodeResetListView, type ResetDocument, renderReset } from '../../lib/view/node-reset';
 
 export default class NodeReset extends NetctlCommand {
@@ -22,33 +33,16 @@ export default class NodeReset extends NetctlCommand {
   static override args = { node: severalArguments({ description: 'Names of nodes in the inventory.' }) };
   static override flags = {
     ...ownFlags('node reset', {
-      all: Flags.boolean({ summary: 'All nodes of the inventory.' }),
-      limit: Flags.string({
-        summary: 'Only nodes whose name matches, or with a label: web*, @rack1; can be repeated.',
-        helpValue: 'PATTERN',
-        multiple: true,
-        multipleNonGreedy: true,
-      }),
       'keep-lease': Flags.boolean({
         summary: 'Leave the lease in etcd: the node gets the same subnet when it comes back within a day.',
       }),
-      serial: Flags.integer({ summary: 'So many nodes at a time.', helpValue: 'N', default: 8, min: 1, max: 64 }),
-      'max-failures': Flags.integer({
-        summary: 'Begin no further node after so many have failed.',
-        helpValue: 'N',
-        min: 1,
-      }),
+      ...nodeFlags('node reset', { atOnce: 8 }),
+      ...nodeChangeFlags('node reset', { stopsContainers: true }),
       archive: Flags.string({
         summary:
           'A release archive whose programs may go; that of the inventory and those fetched before count anyway.',
         helpValue: 'FILE',
       }),
-      'host-key': Flags.option({
-        options: ['strict', 'accept-new', 'off'] as const,
-        summary: 'What to do with the key of a host: strict takes known ones only.',
-      })(),
-      'dry-run': Flags.boolean({ summary: 'Show what would be done, with differences; do nothing.' }),
-      yes: Flags.boolean({ char: 'y', summary: 'Do not ask, also where containers stop.' }),
     }),
     ...lockFlags('node reset'),
     ...flannelFlag(),
@@ -74,17 +68,11 @@ export default class NodeReset extends NetctlCommand {
         maxFailures: flags['max-failures'],
         approve: (plan) => this.approve(plan, flags.yes),
       });
-      const format = this.format(flags);
-      if (format === 'table' || format === 'wide') {
-        await this.write(await renderReset(document, this.screen, flags['dry-run']));
-      } else {
-        const { items, ...extra } = document;
-        await this.printList(items, nodeResetListView, flags, extra);
-      }
-      const states = new Set(document.items.map(({ state }) => state));
-      if (states.has('failed') || states.has('skipped')) this.exitWith(exitCodes.failed);
-      else if (states.has('unreachable')) this.exitWith(exitCodes.unreachable);
-      else if (states.has('blocked')) this.exitWith(exitCodes.refused);
+      await this.printDocument(document, nodeResetListView, flags, () =>
+        renderReset(document, this.screen, flags['dry-run']),
+      );
+      const code = fleetExitCode(document.items);
+      if (code !== undefined) this.exitWith(code);
     } finally {
       hosts.close();
     }
@@ -103,30 +91,21 @@ export default class NodeReset extends NetctlCommand {
   private async approve(plan: ResetDocument, yes: boolean): Promise<void> {
     const stopping = plan.items.filter(({ containers }) => containers.length > 0);
     const lines = stopping.map(({ name, containers }) => `${name}: ${containers.join(', ')}`);
-    if (yes) {
-      for (const line of lines) this.say(`containers run on ${line}`);
-      return;
-    }
-    const { canAsk, confirm } = await import('../../lib/cli/ask');
-    for (const chunk of await renderReset(plan, this.talkScreen, true)) process.stderr.write(chunk);
-    if (!canAsk()) {
-      if (lines.length > 0) {
-        throw new Refused({
-          code: 'containers-run',
-          message: 'containers run there that would stop, or lose the other nodes, so nothing was done',
-          details: lines,
-          next: ['Stop or move them first.', 'Or, when they may stop: the same command with --yes'],
-        });
-      }
-      throw new Refused({
-        code: 'not-confirmed',
-        message: 'nobody is there to confirm these changes, so nothing was done',
-        next: ['Read what would be done, above, then add --yes'],
-      });
-    }
-    const question = lines.length > 0 ? 'Containers stop, as shown above. Do this?' : 'Do this?';
-    if (!(await confirm(question))) {
-      throw new Refused({ code: 'not-confirmed', message: 'not confirmed, nothing was done' });
-    }
+    if (yes) for (const line of lines) this.say(`containers run on ${line}`);
+    const stops = lines.length > 0;
+    await approve({
+      yes,
+      show: async () => this.talk(await renderReset(plan, this.talkScreen, true)),
+      question: stops ? 'Containers stop, as shown above. Do this?' : 'Do this?',
+      nothing: 'nothing was done',
+      nobody: stops
+        ? new Refused({
+            code: 'containers-run',
+            message: 'containers run there that would stop, or lose the other nodes, so nothing was done',
+            details: lines,
+            next: ['Stop or move them first.', 'Or, when they may stop: the same command with --yes'],
+          })
+        : undefined,
+    });
   }
 }

@@ -1,6 +1,5 @@
-import * as Flags from '@oclif/core/flags';
 import { NetctlCommand } from '../../lib/cli/command';
-import { etcdFlags, flannelFlag, outputFlags, ownFlags, severalArguments } from '../../lib/cli/flags';
+import { etcdFlags, flannelFlag, nodeFlags, outputFlags, severalArguments } from '../../lib/cli/flags';
 import { lookAtNodes, stateNetwork } from '../../lib/cli/fleet-state';
 import { chooseNodes, openHosts } from '../../lib/cli/nodes';
 import { noConfig, Session } from '../../lib/cli/session';
@@ -25,20 +24,7 @@ export default class NodeStatus extends NetctlCommand {
     node: severalArguments({ description: 'Names of nodes in the inventory; all when none is named.' }),
   };
   static override flags = {
-    ...ownFlags('node status', {
-      all: Flags.boolean({ summary: 'All nodes of the inventory, as when none is named.' }),
-      limit: Flags.string({
-        summary: 'Only nodes whose name matches, or with a label: web*, @rack1; can be repeated.',
-        helpValue: 'PATTERN',
-        multiple: true,
-        multipleNonGreedy: true,
-      }),
-      serial: Flags.integer({ summary: 'So many nodes at a time.', helpValue: 'N', default: 16, min: 1, max: 64 }),
-      'host-key': Flags.option({
-        options: ['strict', 'accept-new', 'off'] as const,
-        summary: 'What to do with the key of a host: strict takes known ones only.',
-      })(),
-    }),
+    ...nodeFlags('node status', { atOnce: 16, isAllByDefault: true }),
     ...flannelFlag(),
     ...outputFlags(),
     ...etcdFlags(),

@@ -1,10 +1,10 @@
-import * as Flags from '@oclif/core/flags';
 import { NetctlCommand } from '../../lib/cli/command';
 import { listRoutes } from '../../lib/cli/direct-routes';
-import { outputFlags, ownFlags, severalArguments } from '../../lib/cli/flags';
+import { nodeFlags, outputFlags, severalArguments } from '../../lib/cli/flags';
 import { chooseNodes, openHosts } from '../../lib/cli/nodes';
 import { Session } from '../../lib/cli/session';
 import { exitCodes } from '../../lib/errors';
+import { isForPeople } from '../../lib/view/format';
 import { routeListView, routesSummary } from '../../lib/view/routes';
 
 export default class RoutesLs extends NetctlCommand {
@@ -21,20 +21,7 @@ export default class RoutesLs extends NetctlCommand {
     node: severalArguments({ description: 'Names of nodes in the inventory; all unless told.' }),
   };
   static override flags = {
-    ...ownFlags('routes ls', {
-      all: Flags.boolean({ summary: 'All nodes of the inventory, as when none is named.' }),
-      limit: Flags.string({
-        summary: 'Only nodes whose name matches, or with a label: web*, @rack1; can be repeated.',
-        helpValue: 'PATTERN',
-        multiple: true,
-        multipleNonGreedy: true,
-      }),
-      serial: Flags.integer({ summary: 'So many nodes at a time.', helpValue: 'N', default: 8, min: 1, max: 64 }),
-      'host-key': Flags.option({
-        options: ['strict', 'accept-new', 'off'] as const,
-        summary: 'What to do with the key of a host: strict takes known ones only.',
-      })(),
-    }),
+    ...nodeFlags('routes ls', { atOnce: 8, isAllByDefault: true }),
     ...outputFlags(),
   };
 
@@ -55,8 +42,7 @@ export default class RoutesLs extends NetctlCommand {
       const { items, ...extra } = document;
       await this.printList(items, routeListView, flags, extra);
       for (const { node, error } of document.lost) this.say(`${node} could not be asked: ${error}`);
-      const format = this.format(flags);
-      if ((format === 'table' || format === 'wide') && items.length > 0) this.say(routesSummary(document));
+      if (isForPeople(this.format(flags)) && items.length > 0) this.say(routesSummary(document));
       if (document.lost.length > 0) this.exitWith(exitCodes.unreachable);
       else if (document.differences > 0) this.exitWith(exitCodes.problems);
     } finally {

@@ -1,10 +1,10 @@
-import * as Flags from '@oclif/core/flags';
+import { approve } from '../../lib/cli/approve';
 import { NetctlCommand } from '../../lib/cli/command';
 import { syncRoutes } from '../../lib/cli/direct-routes';
-import { etcdFlags, outputFlags, ownFlags, severalArguments } from '../../lib/cli/flags';
+import { etcdFlags, nodeChangeFlags, nodeFlags, outputFlags, severalArguments } from '../../lib/cli/flags';
+import { fleetExitCode } from '../../lib/cli/fleet-exit-code';
 import { chooseNodes, openHosts } from '../../lib/cli/nodes';
 import { Session } from '../../lib/cli/session';
-import { exitCodes, Refused } from '../../lib/errors';
 import { renderRoutesSync, routesSyncListView } from '../../lib/view/routes';
 
 export default class RoutesSync extends NetctlCommand {
@@ -22,27 +22,8 @@ export default class RoutesSync extends NetctlCommand {
   static exitCodes = { 4: 'a node could not be reached', 5: 'a change failed on a node' };
   static override args = { node: severalArguments({ description: 'Names of nodes in the inventory.' }) };
   static override flags = {
-    ...ownFlags('routes sync', {
-      all: Flags.boolean({ summary: 'All nodes of the inventory.' }),
-      limit: Flags.string({
-        summary: 'Only nodes whose name matches, or with a label: web*, @rack1; can be repeated.',
-        helpValue: 'PATTERN',
-        multiple: true,
-        multipleNonGreedy: true,
-      }),
-      serial: Flags.integer({ summary: 'So many nodes at a time.', helpValue: 'N', default: 8, min: 1, max: 64 }),
-      'max-failures': Flags.integer({
-        summary: 'Begin no further node after so many have failed.',
-        helpValue: 'N',
-        min: 1,
-      }),
-      'host-key': Flags.option({
-        options: ['strict', 'accept-new', 'off'] as const,
-        summary: 'What to do with the key of a host: strict takes known ones only.',
-      })(),
-      'dry-run': Flags.boolean({ summary: 'Show what would be done, with differences; do nothing.' }),
-      yes: Flags.boolean({ char: 'y', summary: 'Do not ask.' }),
-    }),
+    ...nodeFlags('routes sync', { atOnce: 8 }),
+    ...nodeChangeFlags('routes sync'),
     ...outputFlags(),
     ...etcdFlags(),
   };
@@ -59,32 +40,19 @@ export default class RoutesSync extends NetctlCommand {
         dryRun: flags['dry-run'],
         atOnce: flags.serial,
         maxFailures: flags['max-failures'],
-        approve: async (plan) => {
-          if (flags.yes) return;
-          const { canAsk, confirm } = await import('../../lib/cli/ask');
-          for (const chunk of await renderRoutesSync(plan, this.talkScreen, true)) process.stderr.write(chunk);
-          if (!canAsk()) {
-            throw new Refused({
-              code: 'not-confirmed',
-              message: 'nobody is there to confirm these changes, so nothing was done',
-              next: ['Read what would be done, above, then add --yes'],
-            });
-          }
-          if (!(await confirm('Do this?')))
-            throw new Refused({ code: 'not-confirmed', message: 'not confirmed, nothing was done' });
-        },
+        approve: (plan) =>
+          approve({
+            yes: flags.yes,
+            show: async () => this.talk(await renderRoutesSync(plan, this.talkScreen, true)),
+            question: 'Do this?',
+            nothing: 'nothing was done',
+          }),
       });
-      const format = this.format(flags);
-      if (format === 'table' || format === 'wide') {
-        await this.write(await renderRoutesSync(document, this.screen, flags['dry-run']));
-      } else {
-        const { items, ...extra } = document;
-        await this.printList(items, routesSyncListView, flags, extra);
-      }
-      const states = new Set(document.items.map(({ state }) => state));
-      if (states.has('failed') || states.has('skipped')) this.exitWith(exitCodes.failed);
-      else if (states.has('unreachable')) this.exitWith(exitCodes.unreachable);
-      else if (states.has('blocked')) this.exitWith(exitCodes.refused);
+      await this.printDocument(document, routesSyncListView, flags, () =>
+        renderRoutesSync(document, this.screen, flags['dry-run']),
+      );
+      const code = fleetExitCode(document.items);
+      if (code !== undefined) this.exitWith(code);
     } finally {
       hosts.close();
     }

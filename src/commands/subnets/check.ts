@@ -2,7 +2,7 @@ import * as Flags from '@oclif/core/flags';
 import { checkLeases } from '../../lib/check/leases';
 import { groupedProblems } from '../../lib/check/problem-groups';
 import { NetctlCommand } from '../../lib/cli/command';
-import { etcdFlags, flannelFlag, outputFlags, ownFlags } from '../../lib/cli/flags';
+import { etcdFlags, flannelFlag, hostKeyFlag, outputFlags, ownFlags } from '../../lib/cli/flags';
 import { lookForOwners } from '../../lib/cli/look-for-owners';
 import { renewMarginSeconds } from '../../lib/cli/renew-margin';
 import { reportWords } from '../../lib/cli/report-words';
@@ -32,6 +32,7 @@ export default class SubnetsCheck extends NetctlCommand {
         allowNo: true,
         default: true,
       }),
+      ...hostKeyFlag('subnets check'),
       'renew-margin': Flags.string({
         summary: "flanneld's --subnet-lease-renew-margin, in minutes; 60 when it is not set there.",
         helpValue: 'MINUTES',
@@ -45,10 +46,6 @@ export default class SubnetsCheck extends NetctlCommand {
       }),
       force: Flags.boolean({ summary: 'Replace the file of --report if it exists.' }),
       serial: Flags.integer({ summary: 'Ask so many nodes at a time.', helpValue: 'N', default: 16, min: 1, max: 64 }),
-      'host-key': Flags.option({
-        options: ['strict', 'accept-new', 'off'] as const,
-        summary: 'What to do with the key of a host: strict takes known ones only.',
-      })(),
     }),
     ...flannelFlag(),
     ...outputFlags(),

@@ -1,13 +1,21 @@
 import * as Flags from '@oclif/core/flags';
+import { approve } from '../../lib/cli/approve';
 import { NetctlCommand } from '../../lib/cli/command';
-import { etcdFlags, flannelFlag, lockFlags, outputFlags, ownFlags, severalArguments } from '../../lib/cli/flags';
+import {
+  etcdFlags,
+  flannelFlag,
+  hostKeyFlag,
+  lockFlags,
+  outputFlags,
+  ownFlags,
+  severalArguments,
+} from '../../lib/cli/flags';
 import { readReports } from '../../lib/cli/read-reports';
 import { reclaim } from '../../lib/cli/reclaim';
 import { renewMarginSeconds } from '../../lib/cli/renew-margin';
 import { Session } from '../../lib/cli/session';
-import { exitCodes, InvalidInput, Refused } from '../../lib/errors';
-import { isForPeople } from '../../lib/view/format';
-import { type ReclaimDocument, reclaimListView, renderReclaim } from '../../lib/view/subnet-reclaim';
+import { exitCodes, InvalidInput } from '../../lib/errors';
+import { reclaimListView, renderReclaim } from '../../lib/view/subnet-reclaim';
 
 export default class SubnetsReclaim extends NetctlCommand {
   static override summary = 'Takes away the leases of nodes that are proven gone, and of no others.';
@@ -36,6 +44,7 @@ export default class SubnetsReclaim extends NetctlCommand {
         multiple: true,
         multipleNonGreedy: true,
       }),
+      ...hostKeyFlag('subnets reclaim'),
       'min-gap': Flags.integer({
         summary: 'So many minutes must lie between the first report and the last.',
         helpValue: 'MINUTES',
@@ -53,10 +62,6 @@ export default class SubnetsReclaim extends NetctlCommand {
         helpValue: 'MINUTES',
       }),
       serial: Flags.integer({ summary: 'Ask so many nodes at a time.', helpValue: 'N', default: 16, min: 1, max: 64 }),
-      'host-key': Flags.option({
-        options: ['strict', 'accept-new', 'off'] as const,
-        summary: 'What to do with the key of a host: strict takes known ones only.',
-      })(),
       'dry-run': Flags.boolean({ summary: 'Show the evidence and what would go; take nothing away.' }),
       yes: Flags.boolean({ char: 'y', summary: 'Do not ask.' }),
     }),
@@ -83,35 +88,24 @@ export default class SubnetsReclaim extends NetctlCommand {
       hostKey: flags['host-key'],
       dryRun: flags['dry-run'],
       breakLock: flags['break-lock'],
-      approve: (plan) => this.approve(plan, flags.yes),
+      approve: (plan) => {
+        const count = plan.items.filter(({ state }) => state === 'planned').length;
+        return approve({
+          yes: flags.yes,
+          show: async () => this.talk(await renderReclaim(plan, this.talkScreen)),
+          question: count === 1 ? 'Take this lease away?' : `Take these ${count} leases away?`,
+          what: 'this',
+          nothing: 'nothing was taken away',
+          read: 'Read the evidence, above, then add --yes',
+        });
+      },
     });
-    if (isForPeople(this.format(flags))) await this.write(await renderReclaim(document, this.screen));
-    else {
-      const { items, ...extra } = document;
-      await this.printList(items, reclaimListView, flags, extra);
-    }
+    await this.printDocument(document, reclaimListView, flags, () => renderReclaim(document, this.screen));
     for (const warning of document.warnings) this.say(`note: ${warning}`);
     const states = new Set(document.items.map(({ state }) => state));
     if (states.has('failed') || states.has('skipped')) this.exitWith(exitCodes.failed);
     else if (states.has('conflict')) this.exitWith(exitCodes.conflict);
     else if (named.length > 0 && states.has('left')) this.exitWith(exitCodes.refused);
-  }
-
-  private async approve(plan: ReclaimDocument, yes: boolean): Promise<void> {
-    if (yes) return;
-    const { canAsk, confirm } = await import('../../lib/cli/ask');
-    for (const chunk of await renderReclaim(plan, this.talkScreen)) process.stderr.write(chunk);
-    if (!canAsk()) {
-      throw new Refused({
-        code: 'not-confirmed',
-        message: 'nobody is there to confirm this, so nothing was taken away',
-        next: ['Read the evidence, above, then add --yes'],
-      });
-    }
-    const count = plan.items.filter(({ state }) => state === 'planned').length;
-    if (!(await confirm(count === 1 ? 'Take this lease away?' : `Take these ${count} leases away?`))) {
-      throw new Refused({ code: 'not-confirmed', message: 'not confirmed, nothing was taken away' });
-    }
   }
 }
 

@@ -1,5 +1,5 @@
 import * as Flags from '@oclif/core/flags';
-import { ownFlags, requiredArgument } from '../../lib/cli/flags';
+import { hostKeyFlag, ownFlags, requiredArgument } from '../../lib/cli/flags';
 import { openHosts } from '../../lib/cli/nodes';
 import { carryOutRehome, planRehomeRun, type RehomeWork } from '../../lib/cli/rehome';
 import { Session } from '../../lib/cli/session';
@@ -34,13 +34,10 @@ export default class SubnetsRehome extends SubnetWorkCommand {
           'Take this lease of the new address away: a left-over of the same node. netctl subnets undo brings it back.',
         helpValue: 'SUBNET',
       }),
+      ...hostKeyFlag('subnets rehome'),
       'etcd-only': Flags.boolean({
         summary: 'Do not ask the node: you have stopped flanneld there, and will start it.',
       }),
-      'host-key': Flags.option({
-        options: ['strict', 'accept-new', 'off'] as const,
-        summary: 'What to do with the key of a host: strict takes known ones only.',
-      })(),
     }),
     ...subnetWorkFlags('subnets rehome'),
   };

@@ -1,5 +1,5 @@
 import * as Flags from '@oclif/core/flags';
-import { ownFlags, requiredArgument } from '../../lib/cli/flags';
+import { hostKeyFlag, ownFlags, requiredArgument } from '../../lib/cli/flags';
 import { chooseNodes, openHosts } from '../../lib/cli/nodes';
 import { carryOutRelease, planReleaseRun, type ReleaseWork } from '../../lib/cli/release';
 import { Session } from '../../lib/cli/session';
@@ -23,11 +23,8 @@ export default class SubnetsRelease extends SubnetWorkCommand {
     ...ownFlags('subnets release', {
       unreserve: Flags.boolean({ summary: 'Its reservation goes too.' }),
       'etcd-only': Flags.boolean({ summary: 'Do not ask the node: you know that flanneld does not run there.' }),
-      'host-key': Flags.option({
-        options: ['strict', 'accept-new', 'off'] as const,
-        summary: 'What to do with the key of a host: strict takes known ones only.',
-      })(),
     }),
+    ...hostKeyFlag('subnets release'),
     ...subnetWorkFlags('subnets release'),
   };
 

@@ -1,11 +1,12 @@
 import * as Flags from '@oclif/core/flags';
+import { approve } from '../../lib/cli/approve';
 import { NetctlCommand } from '../../lib/cli/command';
 import { etcdFlags, flannelFlag, lockFlags, outputFlags, ownFlags, severalArguments } from '../../lib/cli/flags';
 import { Session } from '../../lib/cli/session';
 import { undoReclaim } from '../../lib/cli/undo-reclaim';
-import { exitCodes, Refused } from '../../lib/errors';
+import { exitCodes } from '../../lib/errors';
 import { isForPeople } from '../../lib/view/format';
-import { type UndoDocument, undoListView } from '../../lib/view/subnet-undo';
+import { undoListView } from '../../lib/view/subnet-undo';
 
 export default class SubnetsUndo extends NetctlCommand {
   static override summary = 'Puts back leases that netctl has taken away, or lists them.';
@@ -40,7 +41,18 @@ export default class SubnetsUndo extends NetctlCommand {
       subnets: [...new Set(subnets)],
       dryRun: flags['dry-run'],
       breakLock: flags['break-lock'],
-      approve: (plan) => this.approve(plan, flags.yes),
+      approve: (plan) =>
+        approve({
+          yes: flags.yes,
+          show: async () => {
+            const { renderList } = await import('../../lib/view/list');
+            this.talk(await renderList(plan.items, undoListView, 'table', this.talkScreen));
+          },
+          question: 'Put this back?',
+          what: 'this',
+          nothing: 'nothing was put back',
+          read: 'Read what would come back, above, then add --yes',
+        }),
     });
     // Of what was named and is there already a note was said.
     const isSaid = subnets.length > 0 && items.length === 0 && isForPeople(this.format(flags));
@@ -50,24 +62,5 @@ export default class SubnetsUndo extends NetctlCommand {
     if (states.has('failed')) this.exitWith(exitCodes.failed);
     else if (states.has('conflict')) this.exitWith(exitCodes.conflict);
     else if (states.has('taken') || states.has('unfit') || states.has('unreadable')) this.exitWith(exitCodes.refused);
-  }
-
-  private async approve(plan: UndoDocument, yes: boolean): Promise<void> {
-    if (yes) return;
-    const { canAsk, confirm } = await import('../../lib/cli/ask');
-    const { renderList } = await import('../../lib/view/list');
-    for (const chunk of await renderList(plan.items, undoListView, 'table', this.talkScreen)) {
-      process.stderr.write(chunk);
-    }
-    if (!canAsk()) {
-      throw new Refused({
-        code: 'not-confirmed',
-        message: 'nobody is there to confirm this, so nothing was put back',
-        next: ['Read what would come back, above, then add --yes'],
-      });
-    }
-    if (!(await confirm('Put this back?'))) {
-      throw new Refused({ code: 'not-confirmed', message: 'not confirmed, nothing was put back' });
-    }
   }
 }

@@ -5,10 +5,8 @@ import type { PreflightCheck, PreflightProblem } from '../check/preflight-checks
 import { interfaceFor, interfaceOptions, publicIPFor } from '../check/preflight-interface';
 import { describe } from '../engine/carry-out';
 import { execute } from '../engine/execute';
-import { survey } from '../engine/survey';
 import { InvalidInput, NetctlError, Refused } from '../errors';
 import { type NodeSeen, nodeFacts } from '../fact/node-facts';
-import { forEachHost } from '../host/pool';
 import type { Inventory, InventoryNode } from '../inventory/inventory';
 import { checkCertificates } from '../net/certificate-check';
 import { archiveMember, type FlannelArchive, machineOf, readFlannelArchive } from '../net/flannel-archive';
@@ -22,7 +20,8 @@ import {
   planBootstrap,
 } from '../plan/bootstrap';
 import type { BootstrapDocument, NodeReport } from '../view/node-bootstrap';
-import { nodeReport } from '../view/node-bootstrap';
+import { nodeReport, plannedState, unreachableReport } from '../view/node-bootstrap';
+import { askFleet } from './ask-fleet';
 import { carryOutFleet } from './carry-out-fleet';
 import type { NetctlCommand } from './command';
 import { flannelCertificatesAndKey } from './flannel-certificates';
@@ -47,8 +46,6 @@ export interface BootstrapOptions {
   /** Shows the plan and asks; throws `Refused` when it is not to be done. */
   readonly approve: (document: BootstrapDocument) => Promise<void>;
 }
-
-const surveyTimeoutMs = 40_000;
 
 interface Asked {
   readonly node: InventoryNode;
@@ -211,7 +208,6 @@ async function intentOf(
   };
 }
 
-/** All facts of every node, one round trip each, several nodes at once. A node that cannot be asked is a report, not an end. */
 async function askNodes(
   nodes: readonly InventoryNode[],
   inventory: Inventory,
@@ -220,31 +216,11 @@ async function askNodes(
   atOnce: number,
 ): Promise<{ readonly asked: readonly Asked[]; readonly failed: readonly NodeReport[] }> {
   const peers = inventory.nodes.flatMap(({ publicIP }) => publicIP ?? []);
-  const outcomes = await forEachHost(nodes, { atOnce }, async (node): Promise<Asked> => {
-    const host = await hosts.of(node);
+  const { asked, lost } = await askFleet(nodes, hosts, atOnce, (node) => {
     const others = peers.filter((peer) => peer !== node.publicIP);
-    const seen = await survey(host, nodeFacts(bootstrapQuestions(node, intent, others)), {
-      timeoutMs: surveyTimeoutMs,
-    });
-    return { node, seen };
+    return nodeFacts(bootstrapQuestions(node, intent, others));
   });
-  const asked: Asked[] = [];
-  const failed: NodeReport[] = [];
-  for (const outcome of outcomes) {
-    if (outcome.kind === 'done') asked.push(outcome.value);
-    else if (outcome.kind === 'failed') {
-      if (!(outcome.error instanceof NetctlError)) throw outcome.error;
-      failed.push({
-        name: outcome.item.name,
-        state: 'unreachable',
-        subnet: null,
-        steps: [],
-        problems: [],
-        error: outcome.error.message,
-      });
-    }
-  }
-  return { asked, failed };
+  return { asked: asked.map(({ node, ...seen }) => ({ node, seen })), failed: lost.map(unreachableReport) };
 }
 
 interface Planned {
@@ -313,9 +289,8 @@ function withFindings(planned: Planned, findings: readonly PreflightProblem[]): 
   };
 }
 
-function stateOf(plan: NodePlan): NodeReport['state'] {
-  if (plan.problems.some(({ severity }) => severity === 'error')) return 'blocked';
-  return plan.steps.length === 0 && plan.subnet.change === null ? 'unchanged' : 'planned';
+function stateOf({ problems, steps, subnet }: NodePlan) {
+  return plannedState(problems, steps.length > 0 || subnet.change !== null);
 }
 
 function blocked(node: InventoryNode, problems: readonly Problem[]): NodeReport {

@@ -2,7 +2,7 @@ import { Command } from '@oclif/core/command';
 import type { ExitCode } from '../errors';
 import type { Problem } from '../net/problem';
 import type { OutputFormat, Screen } from '../view/format';
-import { screenOf } from '../view/format';
+import { isForPeople, screenOf } from '../view/format';
 import type { ListView } from '../view/list';
 import type { RecordView } from '../view/record';
 import type { Rows } from '../view/rows';
@@ -33,6 +33,11 @@ export abstract class NetctlCommand extends Command {
     process.stderr.write(`${safeText(line)}\n`);
   }
 
+  /** Text of our own views for the person, on stderr. */
+  talk(chunks: Iterable<string>): void {
+    for (const chunk of chunks) process.stderr.write(chunk);
+  }
+
   /** Text of our own views, which have made their values harmless and may carry colour. */
   async write(chunks: Iterable<string> | AsyncIterable<string>): Promise<void> {
     for await (const chunk of chunks) {
@@ -54,6 +59,18 @@ export abstract class NetctlCommand extends Command {
     if (note !== undefined) this.say(note);
   }
 
+  /** A document of rows: for people as a text of its own, in the data formats as a list. */
+  protected async printDocument<T>(
+    document: { readonly items: readonly T[] },
+    view: ListView<T>,
+    flags: OutputChoice,
+    render: () => Promise<Iterable<string>>,
+  ): Promise<void> {
+    if (isForPeople(this.format(flags))) return this.write(await render());
+    const { items, ...extra } = document;
+    return this.printList(items, view, flags, extra);
+  }
+
   async printRecord<T extends object>(value: T, view: RecordView<T>, flags: OutputChoice): Promise<void> {
     const { renderRecord } = await import('../view/record');
     await this.write(await renderRecord(value, view, this.format(flags), this.screen));
@@ -62,7 +79,7 @@ export abstract class NetctlCommand extends Command {
   /** A record on stderr, for a person who is about to be asked. */
   async talkRecord<T extends object>(value: T, view: RecordView<T>): Promise<void> {
     const { renderRecord } = await import('../view/record');
-    for (const chunk of await renderRecord(value, view, 'table', this.talkScreen)) process.stderr.write(chunk);
+    this.talk(await renderRecord(value, view, 'table', this.talkScreen));
   }
 
   /** Below a record, for people; the data formats carry the problems in the document itself. */

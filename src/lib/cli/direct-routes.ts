@@ -1,8 +1,6 @@
 import { describe } from '../engine/carry-out';
-import { survey } from '../engine/survey';
-import { InvalidInput, NetctlError } from '../errors';
-import { type DirectRouteAnswers, directRouteFacts } from '../fact/direct-route-facts';
-import { forEachHost } from '../host/pool';
+import { InvalidInput } from '../errors';
+import { directRouteFacts } from '../fact/direct-route-facts';
 import type { Inventory, InventoryNode } from '../inventory/inventory';
 import {
   type DirectFleet,
@@ -12,19 +10,13 @@ import {
   planDirectRoutes,
   routeRows,
 } from '../plan/direct-routes';
-import type { NodeReport } from '../view/node-bootstrap';
-import { type LostNode, type RoutesDocument, type RoutesSyncDocument, routesReport } from '../view/routes';
+import { type NodeReport, plannedState, unreachableReport } from '../view/node-bootstrap';
+import { type RoutesDocument, type RoutesSyncDocument, routesReport } from '../view/routes';
+import { askFleet } from './ask-fleet';
 import { carryOutFleet } from './carry-out-fleet';
 import type { NetctlCommand } from './command';
 import type { Hosts } from './nodes';
 import type { Session } from './session';
-
-const surveyTimeoutMs = 40_000;
-
-interface Asked {
-  readonly node: InventoryNode;
-  readonly answers: DirectRouteAnswers;
-}
 
 /** @throws InvalidInput when the inventory tells of no routes, or of impossible ones */
 function fleetOf(inventory: Inventory): DirectFleet {
@@ -39,30 +31,8 @@ function fleetOf(inventory: Inventory): DirectFleet {
   });
 }
 
-/** A node that cannot be asked is an answer, not an end. */
-async function askNodes(
-  inventory: Inventory,
-  fleet: DirectFleet,
-  nodes: readonly InventoryNode[],
-  hosts: Hosts,
-  atOnce: number,
-): Promise<{ readonly asked: readonly Asked[]; readonly lost: readonly LostNode[] }> {
-  const outcomes = await forEachHost(nodes, { atOnce }, async (node): Promise<Asked> => {
-    const host = await hosts.of(node);
-    const facts = directRouteFacts(directRouteQuestions(inventory, fleet, node.name));
-    const { answers } = await survey(host, facts, { timeoutMs: surveyTimeoutMs });
-    return { node, answers };
-  });
-  const asked: Asked[] = [];
-  const lost: LostNode[] = [];
-  for (const outcome of outcomes) {
-    if (outcome.kind === 'done') asked.push(outcome.value);
-    else if (outcome.kind === 'failed') {
-      if (!(outcome.error instanceof NetctlError)) throw outcome.error;
-      lost.push({ node: outcome.item.name, error: outcome.error.message });
-    }
-  }
-  return { asked, lost };
+function factsOf(inventory: Inventory, fleet: DirectFleet) {
+  return (node: InventoryNode) => directRouteFacts(directRouteQuestions(inventory, fleet, node.name));
 }
 
 /** The routes that every node should have, against those that it has. */
@@ -73,7 +43,7 @@ export async function listRoutes(
   atOnce: number,
 ): Promise<RoutesDocument> {
   const fleet = fleetOf(inventory);
-  const { asked, lost } = await askNodes(inventory, fleet, nodes, hosts, atOnce);
+  const { asked, lost } = await askFleet(nodes, hosts, atOnce, factsOf(inventory, fleet));
   const answers = asked.map(({ node, answers: given }) => ({
     node: node.name,
     rows: routeRows(given, fleet, node.name),
@@ -104,18 +74,11 @@ export async function syncRoutes(
 ): Promise<RoutesSyncDocument> {
   const fleet = fleetOf(inventory);
   const wish = { inventory, fleet, leases: await leasesOf(session) };
-  const first = await askNodes(inventory, fleet, nodes, hosts, options.atOnce);
+  const ask = (chosen: readonly InventoryNode[]) => askFleet(chosen, hosts, options.atOnce, factsOf(inventory, fleet));
+  const first = await ask(nodes);
   const plans = first.asked.map(({ node, answers }) => planDirectRoutes(node.name, answers, wish));
-  const lost = first.lost.map(
-    ({ node, error }): NodeReport => ({
-      name: node,
-      state: 'unreachable',
-      subnet: null,
-      steps: [],
-      problems: [],
-      error,
-    }),
-  );
+  const lost = first.lost.map(unreachableReport);
+  const stateOf = ({ problems, steps }: DirectPlan) => plannedState(problems, steps.length > 0);
   const document = (reports: readonly NodeReport[], applied: boolean): RoutesSyncDocument => ({
     applied,
     items: nodes.flatMap((node) => reports.find(({ name }) => name === node.name) ?? []),
@@ -136,7 +99,7 @@ export async function syncRoutes(
 
   // Look again: what was acknowledged and what is there now are two questions.
   const done = nodes.filter(({ name }) => outcomes.some(({ item, kind }) => item.node === name && kind === 'done'));
-  const again = await askNodes(inventory, fleet, done, hosts, options.atOnce);
+  const again = await ask(done);
   const reports = plans.map((plan): NodeReport => {
     const outcome = outcomes.find(({ item }) => item.node === plan.node);
     if (outcome === undefined) return routesReport(plan, stateOf(plan));
@@ -153,11 +116,6 @@ export async function syncRoutes(
     return routesReport(plan, 'failed', error);
   });
   return document([...lost, ...reports], true);
-}
-
-function stateOf(plan: DirectPlan): 'blocked' | 'unchanged' | 'planned' {
-  if (plan.problems.some(({ severity }) => severity === 'error')) return 'blocked';
-  return plan.steps.length === 0 ? 'unchanged' : 'planned';
 }
 
 /** Direct routing needs no etcd; where one is named it is asked, because a node of flannel must not be taken over. */

@@ -1,20 +1,20 @@
 import { describe } from '../engine/carry-out';
 import type { ProbeNode, ProbeReport } from '../engine/probe-nodes';
-import { survey } from '../engine/survey';
 import { NetctlError } from '../errors';
-import { type MasqueradeAnswers, masqueradeFacts } from '../fact/masquerade-facts';
-import { forEachHost, type Outcome } from '../host/pool';
+import { masqueradeFacts } from '../fact/masquerade-facts';
+import type { Outcome } from '../host/pool';
 import type { Inventory, InventoryNode } from '../inventory/inventory';
 import { formatIpv4 } from '../net/ipv4';
 import { planMasquerade } from '../plan/masquerade';
 import { type MasqueradePlan, type MasqueradeWish, masqueradeQuestions } from '../plan/masquerade-scene';
 import { lostReport, type MasqueradeDocument, type MasqueradeReport, masqueradeReport } from '../view/masquerade';
+import { type LostNode, plannedState } from '../view/node-bootstrap';
+import { type AskedNode, askFleet } from './ask-fleet';
 import { carryOutFleet } from './carry-out-fleet';
 import type { NetctlCommand } from './command';
 import { type NodeProof, proofOf } from './masquerade-proof';
 import type { Hosts } from './nodes';
 
-const surveyTimeoutMs = 40_000;
 /** Nodes that probe each other: all ordered pairs are tried, so that a fleet does it in groups. */
 const probedTogether = 8;
 
@@ -29,10 +29,7 @@ export interface FixMasqueradeOptions extends Omit<MasqueradeWish, 'inventory'> 
   readonly approve: (document: MasqueradeDocument, stops: readonly string[]) => Promise<void>;
 }
 
-interface Asked {
-  readonly node: InventoryNode;
-  readonly answers: MasqueradeAnswers;
-}
+type Asked = AskedNode<ReturnType<typeof masqueradeFacts>>;
 
 /** Survey, plan, show, approve, probe, do, look again, probe again; what did not prove itself is put back. */
 export async function fixMasquerade(
@@ -44,13 +41,16 @@ export async function fixMasquerade(
 ): Promise<MasqueradeDocument> {
   const wish: MasqueradeWish = { ...options, inventory };
   const { atOnce, maxFailures } = options;
-  const first = await askNodes(inventory, nodes, hosts, atOnce);
+  const ask = (chosen: readonly InventoryNode[]) =>
+    askFleet(chosen, hosts, atOnce, (node) => masqueradeFacts(masqueradeQuestions(inventory, node)));
+  const first = await ask(nodes);
+  const unreachable = first.lost.map(lostReport);
   const plans = first.asked.map(({ node, answers }) => planMasquerade(node, answers, wish));
   const document = (reports: readonly MasqueradeReport[], applied: boolean): MasqueradeDocument => ({
     applied,
     items: nodes.flatMap((node) => reports.find(({ name }) => name === node.name) ?? []),
   });
-  const shown = document([...first.lost, ...plans.map((plan) => masqueradeReport(plan, stateOf(plan)))], false);
+  const shown = document([...unreachable, ...plans.map((plan) => masqueradeReport(plan, stateOf(plan)))], false);
   const work = plans.filter((plan) => stateOf(plan) === 'planned');
   if (options.dryRun || work.length === 0) return shown;
   await options.approve(
@@ -75,7 +75,7 @@ export async function fixMasquerade(
   const outcomes = await carryOutFleet(command, work, hosts, fleet);
   const done = nodes.filter(({ name }) => outcomes.some(({ item, kind }) => item.node === name && kind === 'done'));
   // Look again: what was acknowledged and what is there now are two questions.
-  const again = await askNodes(inventory, done, hosts, atOnce);
+  const again = await ask(done);
   const after = await probeGroups(command, groups, inventory, hosts, outside);
   const proofs = new Map(
     probed.flatMap(({ node }): readonly [string, NodeProof][] => {
@@ -98,7 +98,7 @@ export async function fixMasquerade(
   );
   return document(
     [
-      ...first.lost,
+      ...unreachable,
       ...plans.map((plan) => {
         const outcome = outcomes.find(({ item }) => item.node === plan.node);
         if (outcome === undefined) return masqueradeReport(plan, stateOf(plan));
@@ -116,7 +116,7 @@ function finalReport(
   outcome: Outcome<MasqueradePlan, void>,
   proof: NodeProof | null,
   undone: Outcome<unknown, void> | undefined,
-  again: Awaited<ReturnType<typeof askNodes>>,
+  again: { readonly asked: readonly Asked[]; readonly lost: readonly LostNode[] },
   wish: MasqueradeWish,
 ): MasqueradeReport {
   if (outcome.kind === 'skipped') return masqueradeReport(plan, 'skipped');
@@ -130,7 +130,7 @@ function finalReport(
   }
   const seen = again.asked.find(({ node }) => node.name === plan.node);
   if (seen === undefined) {
-    const lost = again.lost.find(({ name }) => name === plan.node);
+    const lost = again.lost.find(({ node }) => node === plan.node);
     return masqueradeReport(plan, 'failed', proof, new Error(lost?.error ?? 'it could not be looked at again'));
   }
   const now = planMasquerade(seen.node, seen.answers, wish);
@@ -144,34 +144,8 @@ function finalReport(
   return { ...masqueradeReport(plan, 'done', proof), problems: now.problems };
 }
 
-function stateOf(plan: MasqueradePlan): 'blocked' | 'unchanged' | 'planned' {
-  if (plan.problems.some(({ severity }) => severity === 'error')) return 'blocked';
-  return plan.steps.length === 0 ? 'unchanged' : 'planned';
-}
-
-/** A node that cannot be asked is an answer, not an end. */
-async function askNodes(
-  inventory: Inventory,
-  nodes: readonly InventoryNode[],
-  hosts: Hosts,
-  atOnce: number,
-): Promise<{ readonly asked: readonly Asked[]; readonly lost: readonly MasqueradeReport[] }> {
-  const outcomes = await forEachHost(nodes, { atOnce }, async (node): Promise<Asked> => {
-    const host = await hosts.of(node);
-    const facts = masqueradeFacts(masqueradeQuestions(inventory, node));
-    const { answers } = await survey(host, facts, { timeoutMs: surveyTimeoutMs });
-    return { node, answers };
-  });
-  const asked: Asked[] = [];
-  const lost: MasqueradeReport[] = [];
-  for (const outcome of outcomes) {
-    if (outcome.kind === 'done') asked.push(outcome.value);
-    else if (outcome.kind === 'failed') {
-      if (!(outcome.error instanceof NetctlError)) throw outcome.error;
-      lost.push(lostReport(outcome.item.name, outcome.error.message));
-    }
-  }
-  return { asked, lost };
+function stateOf({ problems, steps }: MasqueradePlan) {
+  return plannedState(problems, steps.length > 0);
 }
 
 /** Nodes that prove each other. Whoever would be alone gets another node of the inventory to send to. */

@@ -29,6 +29,60 @@ export const lockFlags = (command: string) =>
     }),
   });
 
+/** For a command that goes to hosts by SSH. */
+export const hostKeyFlag = (command: string) =>
+  ownFlags(command, {
+    'host-key': Flags.option({
+      options: ['strict', 'accept-new', 'off'] as const,
+      summary: 'What to do with the key of a host: strict takes known ones only.',
+    })(),
+  });
+
+/**
+ * Which nodes of the inventory a command is about, and how they are gone to.
+ * @param options.atOnce so many at a time unless `--serial` says otherwise; looking takes more of them than changing
+ * @param options.isAllByDefault all are meant when none is named
+ */
+export const nodeFlags = (
+  command: string,
+  options: { readonly atOnce: number; readonly isAllByDefault?: boolean; readonly serial?: string },
+) => ({
+  ...ownFlags(command, {
+    all: Flags.boolean({
+      summary: `All nodes of the inventory${options.isAllByDefault === true ? ', as when none is named' : ''}.`,
+    }),
+    limit: Flags.string({
+      summary: 'Only nodes whose name matches, or with a label: web*, @rack1; can be repeated.',
+      helpValue: 'PATTERN',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+    serial: Flags.integer({
+      summary: options.serial ?? 'So many nodes at a time.',
+      helpValue: 'N',
+      default: options.atOnce,
+      min: 1,
+      max: 64,
+    }),
+  }),
+  ...hostKeyFlag(command),
+});
+
+/** For a command that changes nodes. */
+export const nodeChangeFlags = (command: string, options: { readonly stopsContainers?: boolean } = {}) =>
+  ownFlags(command, {
+    'max-failures': Flags.integer({
+      summary: 'Begin no further node after so many have failed.',
+      helpValue: 'N',
+      min: 1,
+    }),
+    'dry-run': Flags.boolean({ summary: 'Show what would be done, with differences; do nothing.' }),
+    yes: Flags.boolean({
+      char: 'y',
+      summary: options.stopsContainers === true ? 'Do not ask, also where containers stop.' : 'Do not ask.',
+    }),
+  });
+
 /** Flags with one meaning everywhere; each can be set by `NETCTL_<FLAG>`. Call it afresh per command: oclif keeps state in them. */
 function sharedFlags<F extends Interfaces.FlagInput>(flags: F): F {
   return withVariables(flags, (flag) => variableName(flag));

@@ -58,6 +58,8 @@ export async function gcLeases(
   await approve({
     yes: options.yes,
     question: `End ${plural(orphans.length, 'etcd lease')} on which nothing hangs?`,
+    what: 'it',
+    nothing: 'nothing was changed',
     show: async () => {
       for (const { id } of orphans.slice(0, 20)) command.say(`orphan ${id}`);
       if (orphans.length > 20) command.say(`and ${orphans.length - 20} more`);

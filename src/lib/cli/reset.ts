@@ -3,16 +3,16 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describe } from '../engine/carry-out';
 import { execute } from '../engine/execute';
-import { survey } from '../engine/survey';
 import { NetctlError } from '../errors';
-import { type ResetAnswers, resetFacts } from '../fact/reset-facts';
-import { forEachHost } from '../host/pool';
+import { resetFacts } from '../fact/reset-facts';
 import type { Inventory, InventoryNode } from '../inventory/inventory';
 import { parseArchiveName, readFlannelArchive } from '../net/flannel-archive';
-import { planReset, type ResetPlan, type ResetWish, resetQuestions } from '../plan/reset';
+import { planReset, type ResetNode, type ResetPlan, type ResetWish, resetQuestions } from '../plan/reset';
 import { expiring } from '../plan/reset-lease';
 import type { Entry } from '../store/store';
-import { type ResetDocument, type ResetReport, resetReport } from '../view/node-reset';
+import { plannedState } from '../view/node-bootstrap';
+import { lostReset, type ResetDocument, type ResetReport, resetReport } from '../view/node-reset';
+import { askFleet } from './ask-fleet';
 import { carryOutFleet } from './carry-out-fleet';
 import type { NetctlCommand } from './command';
 import { uninterrupted } from './interrupt';
@@ -33,13 +33,6 @@ export interface ResetOptions {
   readonly approve: (document: ResetDocument) => Promise<void>;
 }
 
-const surveyTimeoutMs = 40_000;
-
-interface Asked {
-  readonly node: InventoryNode;
-  readonly answers: ResetAnswers;
-}
-
 /**
  * Survey, plan, show, approve, do, look again; then the leases.
  * @param network null when etcd could not be asked, which only `keepLease` allows
@@ -54,7 +47,10 @@ export async function reset(
   options: ResetOptions,
 ): Promise<ResetDocument> {
   const basis = await basisOf(session, inventory, network, options);
-  const first = await askNodes(nodes, basis, hosts, options.atOnce);
+  const ask = (chosen: readonly InventoryNode[]) =>
+    askFleet(chosen, hosts, options.atOnce, (node) => resetFacts(resetQuestions(node, basis)));
+  const first = await ask(nodes);
+  const lost = first.lost.map(lostReset);
   const programs = await knownPrograms(command, options.archive, inventory.flannel.archive, first.asked);
   const wish: ResetWish = { ...basis, programs };
 
@@ -65,7 +61,7 @@ export async function reset(
     keepLease: options.keepLease,
     items: nodes.flatMap((node) => reports.find(({ name }) => name === node.name) ?? []),
   });
-  const shown = document([...first.failed, ...plans.map((plan) => resetReport(plan, stateOf(plan)))], false);
+  const shown = document([...lost, ...plans.map((plan) => resetReport(plan, stateOf(plan)))], false);
   const work = plans.filter((plan) => stateOf(plan) === 'planned');
   if (options.dryRun || work.length === 0) return shown;
   await options.approve(shown);
@@ -80,11 +76,8 @@ export async function reset(
   });
 
   // Look again: what was acknowledged and what is there now are two questions. A lease goes only when its flanneld has gone.
-  const again = await askNodes(
+  const again = await ask(
     nodes.filter(({ name }) => outcomes.some(({ item, kind }) => item.node === name && kind === 'done')),
-    basis,
-    hosts,
-    options.atOnce,
   );
   const reports = new Map<string, ResetReport>();
   const done: ResetPlan[] = [];
@@ -94,10 +87,10 @@ export async function reset(
     if (outcome.kind === 'skipped') reports.set(plan.node, resetReport(plan, 'skipped'));
     else if (outcome.kind === 'failed') reports.set(plan.node, resetReport(plan, 'failed', outcome.error));
     else if (seen === undefined) {
-      const lost = again.failed.find(({ name }) => name === plan.node);
+      const why = again.lost.find(({ node }) => node === plan.node);
       reports.set(plan.node, {
         ...resetReport(plan, 'failed'),
-        error: lost?.error ?? 'it could not be looked at again',
+        error: why?.error ?? 'it could not be looked at again',
       });
     } else {
       const rest = stillThere(planReset(seen, wish), seen);
@@ -120,15 +113,14 @@ export async function reset(
     }
   }
   const unchanged = plans.filter(({ node }) => !reports.has(node)).map((plan) => resetReport(plan, stateOf(plan)));
-  return document([...first.failed, ...unchanged, ...reports.values()], true);
+  return document([...lost, ...unchanged, ...reports.values()], true);
 }
 
-function stateOf(plan: ResetPlan): 'blocked' | 'unchanged' | 'planned' {
-  if (plan.problems.some(({ severity }) => severity === 'error')) return 'blocked';
-  return plan.steps.length === 0 && plan.lease.changes.length === 0 ? 'unchanged' : 'planned';
+function stateOf({ problems, steps, lease }: ResetPlan) {
+  return plannedState(problems, steps.length > 0 || lease.changes.length > 0);
 }
 
-function stillThere(rest: ResetPlan, { answers }: Asked): string | undefined {
+function stillThere(rest: ResetPlan, { answers }: ResetNode): string | undefined {
   const things = rest.steps.flatMap(({ changes }) => changes.map(describe));
   if (things.length > 0) return `all was done, but it is not as it should be; still to do: ${things.join('; ')}`;
   const error = rest.problems.find(({ severity }) => severity === 'error');
@@ -218,45 +210,12 @@ async function basisOf(
   };
 }
 
-/** A node that cannot be asked is a report, not an end. */
-async function askNodes(
-  nodes: readonly InventoryNode[],
-  basis: Basis,
-  hosts: Hosts,
-  atOnce: number,
-): Promise<{ readonly asked: readonly Asked[]; readonly failed: readonly ResetReport[] }> {
-  const outcomes = await forEachHost(nodes, { atOnce }, async (node): Promise<Asked> => {
-    const host = await hosts.of(node);
-    const { answers } = await survey(host, resetFacts(resetQuestions(node, basis)), { timeoutMs: surveyTimeoutMs });
-    return { node, answers };
-  });
-  const asked: Asked[] = [];
-  const failed: ResetReport[] = [];
-  for (const outcome of outcomes) {
-    if (outcome.kind === 'done') asked.push(outcome.value);
-    else if (outcome.kind === 'failed') {
-      if (!(outcome.error instanceof NetctlError)) throw outcome.error;
-      failed.push({
-        name: outcome.item.name,
-        state: 'unreachable',
-        subnet: null,
-        steps: [],
-        problems: [],
-        error: outcome.error.message,
-        containers: [],
-        leases: [],
-      });
-    }
-  }
-  return { asked, failed };
-}
-
 /** Sums of the programs in the archive that was named, and in those of the cache whose release lies on a node. Nothing is fetched. */
 async function knownPrograms(
   command: NetctlCommand,
   given: string | undefined,
   named: string | undefined,
-  asked: readonly Asked[],
+  asked: readonly ResetNode[],
 ): Promise<ReadonlySet<string>> {
   const { flannelCacheFolder } = await import('./flannel-download');
   const folder = flannelCacheFolder(process.env);

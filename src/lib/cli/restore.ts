@@ -75,6 +75,8 @@ export async function restore(
   await approve({
     yes: options.yes,
     question: `Write ${plural(shown.changes.length, 'key')} to ${prefix}?`,
+    what: 'it',
+    nothing: 'nothing was changed',
     show: () => command.talkRecord(report(shown, 'would-restore'), networkRestoreView),
   });
   const plan = await withOperatorLock(

@@ -12,6 +12,7 @@ import {
   subnetWorkListView,
   subnetWorkReport,
 } from '../view/subnet-work';
+import { approve } from './approve';
 import { NetctlCommand, type OutputChoice } from './command';
 import { etcdFlags, flannelFlag, lockFlags, outputFlags, ownFlags } from './flags';
 import { uninterrupted } from './interrupt';
@@ -85,7 +86,9 @@ export abstract class SubnetWorkCommand extends NetctlCommand {
     };
     const shown = async (works: readonly Work[]): Promise<SubnetWorkDocument> => {
       const value = document(works.map(asPlanned), false);
-      await this.#print(value, run.empty, options);
+      await this.printDocument(value, subnetWorkListView(run.empty), options, () =>
+        renderSubnetWork(value, this.screen, run.empty),
+      );
       return value;
     };
     const first = await plan();
@@ -97,7 +100,13 @@ export abstract class SubnetWorkCommand extends NetctlCommand {
       // Whoever had the lock before may have done it.
       const works = await plan();
       if (!works.some(isToDo)) return shown(works);
-      await this.#approve(document(works.map(asPlanned), false), run, options);
+      const planned = document(works.map(asPlanned), false);
+      await approve({
+        yes: options.yes,
+        show: async () => this.talk(await renderSubnetWork(planned, this.talkScreen, run.empty)),
+        question: 'Do this?',
+        nothing: 'nothing was done',
+      });
       const outcomes = await carryOutAll(works, run, store);
       const failures = outcomes.flatMap(({ failure }) => failure ?? []);
       if (run.isSingle && failures[0] !== undefined) throw failures[0];
@@ -105,41 +114,13 @@ export abstract class SubnetWorkCommand extends NetctlCommand {
         outcomes.map(({ report }) => report),
         true,
       );
-      await this.#print(done, run.empty, options);
+      await this.printDocument(done, subnetWorkListView(run.empty), options, () =>
+        renderSubnetWork(done, this.screen, run.empty),
+      );
       const [code] = failures.map(({ exit }) => exit).sort(byGravity);
       if (code !== undefined) this.exitWith(code);
       return done;
     });
-  }
-
-  async #print(document: SubnetWorkDocument, empty: string, options: SubnetWorkOptions): Promise<void> {
-    const format = this.format(options);
-    if (format === 'table' || format === 'wide') {
-      await this.write(await renderSubnetWork(document, this.screen, empty));
-    } else {
-      const { items, ...extra } = document;
-      await this.printList(items, subnetWorkListView(empty), options, extra);
-    }
-  }
-
-  async #approve(
-    document: SubnetWorkDocument,
-    run: Pick<SubnetWorkRun<WorkWithNode>, 'empty' | 'doing'>,
-    options: SubnetWorkOptions,
-  ): Promise<void> {
-    if (options.yes) return;
-    const { canAsk, confirm } = await import('./ask');
-    for (const chunk of await renderSubnetWork(document, this.talkScreen, run.empty)) process.stderr.write(chunk);
-    if (!canAsk()) {
-      throw new Refused({
-        code: 'not-confirmed',
-        message: 'nobody is there to confirm these changes, so nothing was done',
-        next: ['Read what would be done, above, then add --yes'],
-      });
-    }
-    if (!(await confirm('Do this?'))) {
-      throw new Refused({ code: 'not-confirmed', message: 'not confirmed, nothing was done' });
-    }
   }
 }
 

@@ -4,7 +4,7 @@ import type { ChainChange, MasqueradeMethod, MasqueradePlan, PathChange } from '
 import { renderDiff } from './diff';
 import type { Screen } from './format';
 import type { ListView } from './list';
-import { type NodeReport, reasonOf, stepReport } from './node-bootstrap';
+import { type LostNode, type NodeReport, reasonOf, stepReport, unreachableReport } from './node-bootstrap';
 import { nodeBootstrapListView, renderNodes } from './node-bootstrap-text';
 import { safeText } from './safe-text';
 import { styler, type Tone } from './style';
@@ -67,20 +67,15 @@ export function masqueradeReport(
   };
 }
 
-export function lostReport(node: string, error: string): MasqueradeReport {
+export function lostReport(lost: LostNode): MasqueradeReport {
   return {
-    name: node,
-    state: 'unreachable',
-    subnet: null,
+    ...unreachableReport(lost),
     network: null,
     method: null,
     reason: '',
     paths: [],
     chains: [],
-    steps: [],
-    problems: [],
     proof: null,
-    error,
   };
 }
 

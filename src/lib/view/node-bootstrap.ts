@@ -1,3 +1,4 @@
+import { formatCidr } from '../net/cidr';
 import type { Problem } from '../net/problem';
 import type { NodePlan } from '../plan/bootstrap';
 import type { HostChange, NodeStep } from '../plan/host-change';
@@ -45,11 +46,30 @@ export function nodeReport(plan: NodePlan, state: NodeReport['state'], error?: u
   return {
     name: plan.node,
     state,
-    subnet: subnet === null ? null : `${dotted(subnet.base)}/${subnet.length}`,
+    subnet: subnet === null ? null : formatCidr(subnet),
     steps: plan.steps.map(stepReport),
     problems: plan.problems,
     error: reasonOf(error),
   };
+}
+
+/** A node that could not be asked, and why. */
+export interface LostNode {
+  readonly node: string;
+  readonly error: string;
+}
+
+export function unreachableReport({ node, error }: LostNode): NodeReport {
+  return { name: node, state: 'unreachable', subnet: null, steps: [], problems: [], error };
+}
+
+/** The state of a node before anything is done there. */
+export function plannedState(
+  problems: readonly Problem[],
+  hasWork: boolean,
+): Extract<NodeReport['state'], 'blocked' | 'unchanged' | 'planned'> {
+  if (problems.some(({ severity }) => severity === 'error')) return 'blocked';
+  return hasWork ? 'planned' : 'unchanged';
 }
 
 /** What an error says; null when there is none. */
@@ -60,10 +80,6 @@ export function reasonOf(error: unknown): string | null {
 
 export function stepReport({ title, mind, changes }: NodeStep): StepReport {
   return { title, mind, changes: changes.map(changeReport) };
-}
-
-function dotted(address: number): string {
-  return [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.');
 }
 
 function changeReport(change: HostChange): ChangeReport {

@@ -1,7 +1,8 @@
+import { formatCidr } from '../net/cidr';
 import type { ResetPlan } from '../plan/reset';
 import type { Screen } from './format';
 import type { ListView } from './list';
-import { type NodeReport, reasonOf, stepReport } from './node-bootstrap';
+import { type LostNode, type NodeReport, reasonOf, stepReport, unreachableReport } from './node-bootstrap';
 import { nodeBootstrapListView, renderNodes } from './node-bootstrap-text';
 
 export interface ResetReport extends NodeReport {
@@ -23,7 +24,7 @@ export function resetReport(plan: ResetPlan, state: NodeReport['state'], error?:
   return {
     name: plan.node,
     state,
-    subnet: plan.subnet === null ? null : `${dotted(plan.subnet.base)}/${plan.subnet.length}`,
+    subnet: plan.subnet === null ? null : formatCidr(plan.subnet),
     steps: plan.steps.map(stepReport),
     problems: plan.problems,
     error: reasonOf(error),
@@ -32,8 +33,8 @@ export function resetReport(plan: ResetPlan, state: NodeReport['state'], error?:
   };
 }
 
-function dotted(address: number): string {
-  return [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.');
+export function lostReset(lost: LostNode): ResetReport {
+  return { ...unreachableReport(lost), containers: [], leases: [] };
 }
 
 export const nodeResetListView: ListView<ResetReport> = { ...nodeBootstrapListView, kind: 'NodeResetList' };

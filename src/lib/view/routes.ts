@@ -1,16 +1,11 @@
+import { formatCidr } from '../net/cidr';
 import type { DirectPlan, RouteRow, RouteState } from '../plan/direct-routes';
 import { plural } from './count';
 import type { Screen } from './format';
 import type { ListView } from './list';
-import { type NodeReport, reasonOf, stepReport } from './node-bootstrap';
+import { type LostNode, type NodeReport, reasonOf, stepReport } from './node-bootstrap';
 import { nodeBootstrapListView, renderNodes } from './node-bootstrap-text';
 import type { Tone } from './style';
-
-/** A node that could not be asked, and why. */
-export interface LostNode {
-  readonly node: string;
-  readonly error: string;
-}
 
 /** The document of `routes ls -o json`. */
 export interface RoutesDocument {
@@ -57,15 +52,11 @@ export function routesReport(plan: DirectPlan, state: NodeReport['state'], error
   return {
     name: plan.node,
     state,
-    subnet: plan.subnet === null ? null : `${dotted(plan.subnet.base)}/${plan.subnet.length}`,
+    subnet: plan.subnet === null ? null : formatCidr(plan.subnet),
     steps: plan.steps.map(stepReport),
     problems: plan.problems,
     error: reasonOf(error),
   };
-}
-
-function dotted(address: number): string {
-  return [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.');
 }
 
 export const routesSyncListView: ListView<NodeReport> = { ...nodeBootstrapListView, kind: 'RoutesSyncList' };
