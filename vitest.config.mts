@@ -1,10 +1,8 @@
 import { defineConfig } from 'vitest/config';
+import { reporters } from './test/support/reporters.js';
 
 // One thread pool without isolation: the suite starts in half a second instead of three and a half.
 // Tests therefore keep no state in modules and name their own temporary folders and ports.
-// bin/test reads the counts for its closing line from here.
-const report = process.env['NETCTL_TEST_REPORT'];
-
 export default defineConfig({
   test: {
     pool: 'threads',
@@ -16,6 +14,6 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     disableConsoleIntercept: true,
-    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
+    reporters: reporters(),
   },
 });

@@ -1,5 +1,6 @@
-// The plain closing line of bin/test, from vitest's JSON reports: "N passed, N failed, N skipped".
+// The close of bin/test, from vitest's reports: what failed and why, then "N passed, N failed, N skipped".
 import { existsSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 
 const files = process.argv.slice(2).filter((file) => existsSync(file));
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -10,6 +11,10 @@ for (const file of files) {
     for (const { status, fullName } of assertionResults) {
       if (status === 'pending' || status === 'skipped') console.log(`skipped: ${fullName}`);
     }
+  }
+  if (existsSync(`${file}.failed`)) {
+    console.log(`\nFailed in ${basename(file, '.json')}:`);
+    console.log(readFileSync(`${file}.failed`, 'utf8'));
   }
   total.passed += report.numPassedTests;
   total.failed += report.numFailedTests;

@@ -1,7 +1,5 @@
 import { defineConfig } from 'vitest/config';
-
-// bin/test reads the counts for its closing line from here.
-const report = process.env['NETCTL_TEST_REPORT'];
+import { reporters } from '../support/reporters.js';
 
 // Journeys share two processors and one kernel: one file after the other, each with its own labs.
 export default defineConfig({
@@ -12,6 +10,6 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 300_000,
     disableConsoleIntercept: true,
-    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
+    reporters: reporters(),
   },
 });
