@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import { reporters } from './test/support/reporters.js';
+import { reporters } from './test/support/reporters.mjs';
 
 // One thread pool without isolation: the suite starts in half a second instead of three and a half.
 // Tests therefore keep no state in modules and name their own temporary folders and ports.

@@ -118,6 +118,15 @@ describe.each(['v3', 'v2'] as const)('reservations on etcd %s', (api) => {
     expect(etcd.ctl(['get', '--prefix', ''], { api: 3 })).toBe(before);
   });
 
+  it.each(['10.1.5.0/24', '10.1.5.9', 'web1', '192.168.0.1'])('are shown with what %s is', async (query) => {
+    const { status, stdout, stderr } = await run('show', query);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(/^reserved for: +192\.168\.0\.1, node web1 \(rack 3\)$/m);
+    expect(documentOf('SubnetLookup', (await run('show', query, '-o', 'json')).stdout).reservations).toEqual([
+      { subnet: '10.1.5.0/24', publicIP: '192.168.0.1', node: 'web1', note: 'rack 3' },
+    ]);
+  });
+
   it('do not take a subnet from whoever has it', async () => {
     leaseLikeFlanneld(etcd, api, '10.1.7.0/24', hostGw('192.168.0.77'));
     const ended = await run('reserve', '10.1.7.0/24', '--node', 'db1', '--yes');
@@ -140,6 +149,16 @@ describe.each(['v3', 'v2'] as const)('reservations on etcd %s', (api) => {
     remove('10.1.5.0/24');
     expect(await reservations()).toMatchObject([{ subnet: '10.1.5.0/24', state: 'open' }]);
     expect(await codes()).toContain('reservation-not-held');
+    // That of web2 stands in the inventory.
+    const map = documentOf('SubnetMap', (await run('map', '-o', 'json')).stdout);
+    expect(map.runs.filter(({ state }) => state === 'reserved')).toMatchObject([
+      { first: '10.1.5.0/24', count: 1 },
+      { first: '10.1.9.0/24', count: 1 },
+    ]);
+    const nobody = await run('show', '10.1.5.9');
+    expect(nobody.status).toBe(10);
+    expect(nobody.stdout).toContain('10.1.5.0/24 is reserved for 192.168.0.1, node web1 (rack 3)');
+    expect(nobody.stdout + nobody.stderr).toContain('reservation-not-held');
     const { status, stdout } = await run('reserve', '--enforce', '--yes', '-o', 'json');
     expect(status).toBe(0);
     expect(work(stdout)).toMatchObject({ items: [{ subnet: '10.1.5.0/24', state: 'done' }] });
@@ -183,6 +202,10 @@ describe.each(['v3', 'v2'] as const)('reservations on etcd %s', (api) => {
     expect(await codes()).toContain('reservation-damaged');
     const shown = await run('reservations');
     expect(shown.stdout).toContain('record unreadable');
+    const map = documentOf('SubnetMap', (await run('map', '--within', '10.1.41.0/24', '-o', 'json')).stdout);
+    expect(map.counts.reserved).toBe(1);
+    const kept = await run('show', '10.1.41.3');
+    expect(kept.stdout + kept.stderr).toContain('reservation-damaged');
     expect(shown.stdout + shown.stderr).not.toContain('\u001b');
     expect((await run('reserve', '10.1.41.0/24', '--node', 'db1', '--yes')).stderr).toContain('(reservation-damaged;');
     expect((await run('unreserve', '10.1.41.0/24', '--yes')).status).toBe(0);
@@ -201,5 +224,42 @@ describe.each(['v3', 'v2'] as const)('reservations on etcd %s', (api) => {
     expect(lease?.expiresInSeconds).toBeGreaterThan(86_000);
     const again = await run('unreserve', 'web1', '--yes');
     expect(again).toMatchObject({ status: 0, stdout: 'Unchanged: nothing is reserved for web1.\n' });
+  });
+});
+
+describe('an etcd user who may read no more than the keys of flannel', () => {
+  let etcd: Etcd;
+  let cli: ReturnType<typeof cliFor>;
+
+  beforeAll(async () => {
+    etcd = await startEtcd();
+    cli = cliFor({ NETCTL_ENDPOINTS: etcd.endpoints[0], NETCTL_ETCD_API: 'v3' });
+    await cli.netctl(['init-network', '10.1.0.0/16', '--backend', 'vxlan']);
+    leaseLikeFlanneld(etcd, 'v3', '10.1.5.0/24', vxlan('192.168.0.1', '0e:00:00:00:00:01'));
+    etcd.ctl(['user', 'add', 'root:secret']);
+    etcd.ctl(['user', 'grant-role', 'root', 'root']);
+    etcd.ctl(['role', 'add', 'reader']);
+    etcd.ctl(['role', 'grant-permission', 'reader', 'read', `${prefix}/`, '--prefix']);
+    etcd.ctl(['user', 'add', 'reader:secret']);
+    etcd.ctl(['user', 'grant-role', 'reader', 'reader']);
+    etcd.ctl(['auth', 'enable']);
+  });
+  afterAll(async () => {
+    cli.remove();
+    await etcd.stop();
+  });
+
+  it.each([
+    ['check', 'no problems'],
+    ['map', 'used 1'],
+    ['show', '192.168.0.1', '10.1.5.7'],
+  ])('is answered by subnets %s, and told what is not known', async (command, said, ...argv) => {
+    const run = await cli.netctl(['subnets', command, ...argv, '--user', 'reader'], {
+      env: { NETCTL_PASSWORD: 'secret' },
+    });
+    expect(run).toMatchObject({ status: 0, stdout: expect.stringContaining(said) });
+    expect(run.stderr).toBe(
+      `note: etcd does not let this user read ${prefix}-netctl/reservations/, so what is reserved is not known\n`,
+    );
   });
 });

@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import { reporters } from '../support/reporters.js';
+import { reporters } from '../support/reporters.mjs';
 
 // Journeys share two processors and one kernel: one file after the other, each with its own labs.
 export default defineConfig({

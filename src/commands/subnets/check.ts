@@ -6,7 +6,7 @@ import { etcdFlags, flannelFlag, hostKeyFlag, outputFlags, ownFlags } from '../.
 import { lookForOwners } from '../../lib/cli/look-for-owners';
 import { renewMarginSeconds } from '../../lib/cli/renew-margin';
 import { reportWords } from '../../lib/cli/report-words';
-import { readReservationsOf } from '../../lib/cli/reserve-scene';
+import { readWithReservations } from '../../lib/cli/reserve-scene';
 import { Session } from '../../lib/cli/session';
 import { askTtls } from '../../lib/cli/subnet-reading';
 import { writeTextFile } from '../../lib/cli/write-file';
@@ -57,7 +57,7 @@ export default class SubnetsCheck extends NetctlCommand {
     const { flags } = await this.parse(SubnetsCheck);
     const marginSeconds = renewMarginSeconds(flags['renew-margin']);
     const session = await Session.open(this, flags);
-    const network = await session.network();
+    const { network, reservations } = await readWithReservations(this, session);
     const { leases } = network.leases;
     const [ttls, etcdLeases] = flags.ttl
       ? await Promise.all([askTtls(network, undefined), network.store.leases()])
@@ -69,7 +69,7 @@ export default class SubnetsCheck extends NetctlCommand {
       reading: network.leases,
       effective: network.effective,
       nodes: session.inventory?.nodes ?? [],
-      reservations: await readReservationsOf(network),
+      ...(reservations === null ? {} : { reservations }),
       ...(ttls === undefined ? {} : { ttls }),
       ...(etcdLeases === undefined ? {} : { etcdLeases }),
       renewMarginSeconds: marginSeconds,

@@ -1,6 +1,7 @@
 import * as Flags from '@oclif/core/flags';
 import { NetctlCommand } from '../../lib/cli/command';
 import { etcdFlags, flannelFlag, outputFlags, ownFlags } from '../../lib/cli/flags';
+import { readWithReservations } from '../../lib/cli/reserve-scene';
 import { noConfig, Session } from '../../lib/cli/session';
 import { askTtls, ttlsWithoutAsking } from '../../lib/cli/subnet-reading';
 import { InvalidInput, Refused } from '../../lib/errors';
@@ -32,7 +33,7 @@ export default class SubnetsMap extends NetctlCommand {
     const { flags } = await this.parse(SubnetsMap);
     const within = flags.within === undefined ? undefined : await readRange(flags.within, '--within');
     const session = await Session.open(this, flags);
-    const network = await session.network();
+    const { network, reservations } = await readWithReservations(this, session);
     const { config, leases } = network.leases;
     if (config === null) throw noConfig(network.prefix);
     if (network.effective === null) {
@@ -43,10 +44,13 @@ export default class SubnetsMap extends NetctlCommand {
       });
     }
     const askAll = flags.ttl ?? leases.length <= ttlsWithoutAsking;
-    const reserved = (session.inventory?.nodes ?? []).flatMap(({ subnet }) => {
-      const cidr = subnet === undefined ? undefined : parseIpv4Cidr(subnet);
-      return cidr === undefined ? [] : [cidr];
-    });
+    const reserved = [
+      ...(session.inventory?.nodes ?? []).flatMap(({ subnet }) => parseIpv4Cidr(subnet ?? '') ?? []),
+      // What a record keeps that cannot be read is not free either.
+      ...[...(reservations?.reservations ?? []), ...(reservations?.damaged ?? [])].flatMap(
+        ({ subnet }) => subnet ?? [],
+      ),
+    ];
     const map = subnetStatesOf(network.effective, leases, {
       reserved,
       ...(within === undefined ? {} : { within }),

@@ -1,5 +1,6 @@
 import { NetctlCommand } from '../../lib/cli/command';
 import { etcdFlags, flannelFlag, outputFlags, requiredArgument } from '../../lib/cli/flags';
+import { readWithReservations } from '../../lib/cli/reserve-scene';
 import { Session } from '../../lib/cli/session';
 import { lookUpSubnet } from '../../lib/cli/subnet-lookup';
 import { exitCodes } from '../../lib/errors';
@@ -24,8 +25,8 @@ export default class SubnetsShow extends NetctlCommand {
   async run(): Promise<void> {
     const { args, flags } = await this.parse(SubnetsShow);
     const session = await Session.open(this, flags);
-    const network = await session.network();
-    const found = await lookUpSubnet(args.what, network, session.inventory?.nodes ?? []);
+    const { network, reservations } = await readWithReservations(this, session);
+    const found = await lookUpSubnet(args.what, network, session.inventory?.nodes ?? [], reservations);
     await this.printRecord(found, subnetView, flags);
     await this.printProblems(found.problems, flags);
     if (found.items.length === 0) this.exitWith(exitCodes.problems);

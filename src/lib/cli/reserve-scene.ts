@@ -1,3 +1,4 @@
+import { NetctlError } from '../errors';
 import type { Ipv4Cidr } from '../net/cidr';
 import { leaseKey } from '../net/lease-key';
 import { type ReservationReading, readReservations, reservationsPrefix } from '../net/reservation';
@@ -16,6 +17,33 @@ export async function readReservationsOf({
 }: Pick<NetworkStore, 'store' | 'prefix'>): Promise<ReservationReading> {
   return readReservations((await store.snapshot(reservationsPrefix(prefix))).entries, prefix);
 }
+
+/**
+ * The network and what is reserved there, for a command that only reads: a user who may read no more than flannel's keys is
+ * still told of the leases. The reservations are null, and that is said, when etcd does not let them be read.
+ */
+export async function readWithReservations(
+  talk: { say(line: string): void },
+  session: Session,
+): Promise<{ readonly network: NetworkReading; readonly reservations: ReservationReading | null }> {
+  const opened = await session.networkStore();
+  const [network, reservations] = await Promise.all([
+    session.network(opened),
+    readReservationsOf(opened).catch((error: unknown) => {
+      if (error instanceof NetctlError && notAllowed.has(error.code)) return null;
+      throw error;
+    }),
+  ]);
+  if (reservations === null) {
+    talk.say(
+      `note: etcd does not let this user read ${reservationsPrefix(opened.prefix)}, so what is reserved is not known`,
+    );
+  }
+  return { network, reservations };
+}
+
+/** etcd v2 has one word for a missing right and a wrong password, but with that the network cannot be read either. */
+const notAllowed: ReadonlySet<string> = new Set(['etcd-permission-denied', 'etcd-access-denied']);
 
 /** The network with its reservations, and the leases of reserved subnets in full. @param also subnets that may be reserved */
 export async function lookAtReservations(

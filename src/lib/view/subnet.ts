@@ -13,6 +13,15 @@ export interface FoundSubnet extends SubnetItem {
   readonly backendData: string | null;
 }
 
+/** A subnet that is kept for a node, whether it has it or not. */
+export interface FoundReservation {
+  readonly subnet: string;
+  readonly publicIP: string;
+  /** Null when no inventory names it. */
+  readonly node: string | null;
+  readonly note: string | null;
+}
+
 /** The document of `subnets show -o json`: all leases that the query fits, usually one. */
 export interface SubnetDocument {
   readonly query: string;
@@ -22,6 +31,8 @@ export interface SubnetDocument {
   /** The IPv4 network, so that a reader can tell free from foreign; null without a config that flanneld accepts. */
   readonly network: string | null;
   readonly items: readonly FoundSubnet[];
+  /** Reservations of the subnet, or for the node, that the query fits; null when etcd does not let them be read. */
+  readonly reservations: readonly FoundReservation[] | null;
   readonly problems: readonly LeaseProblem[];
 }
 
@@ -32,7 +43,7 @@ const foundWords: Readonly<Record<FoundBy, string>> = {
   node: 'the name of its node',
 };
 
-function linesOf(item: FoundSubnet, query: string): readonly RecordLine[] {
+function linesOf(item: FoundSubnet, { query, reservations }: SubnetDocument): readonly RecordLine[] {
   const lines: RecordLine[] = [
     ['subnet', { text: item.subnet, tone: 'strong' }],
     ...(item.subnet === query ? [] : [[query, foundWords[item.foundBy]] as const]),
@@ -45,6 +56,8 @@ function linesOf(item: FoundSubnet, query: string): readonly RecordLine[] {
   if (item.publicIPv6 !== null) lines.push(['public IPv6', item.publicIPv6]);
   lines.push(['expires in', expiry(item)], ['key', item.key], ['revision', item.revision]);
   if (item.leaseId !== null) lines.push(['etcd lease', item.leaseId]);
+  const kept = reservations?.find(({ subnet }) => subnet === item.subnet);
+  if (kept !== undefined) lines.push(['reserved for', keeper(kept)]);
   lines.push('');
   return lines;
 }
@@ -52,6 +65,17 @@ function linesOf(item: FoundSubnet, query: string): readonly RecordLine[] {
 function expiry(item: SubnetItem): string {
   if (item.permanent) return 'never (permanent)';
   return item.expiresInSeconds === null ? 'unknown: its etcd lease is gone' : formatDuration(item.expiresInSeconds);
+}
+
+function keeper({ publicIP, node, note }: FoundReservation): string {
+  return `${publicIP}${node === null ? '' : `, node ${node}`}${note === null ? '' : ` (${note})`}`;
+}
+
+/** Reservations that no lease above tells of. */
+function reservedLines({ items, reservations }: SubnetDocument): readonly RecordLine[] {
+  return (reservations ?? [])
+    .filter(({ subnet }) => !items.some((item) => item.subnet === subnet))
+    .map((kept) => `${kept.subnet} is reserved for ${keeper(kept)}: netctl subnets reservations`);
 }
 
 function nobody({ query, prefix, network }: SubnetDocument): string {
@@ -66,6 +90,10 @@ function nobody({ query, prefix, network }: SubnetDocument): string {
     : `${nobodyHolds} It lies outside the network ${network}, and is no public IP of a node there.`;
 }
 
+function spaced(lines: readonly RecordLine[]): readonly RecordLine[] {
+  return lines.length === 0 ? [] : ['', ...lines];
+}
+
 export const subnetView: RecordView<SubnetDocument> = {
   kind: 'SubnetLookup',
   name: ({ items }) => items.map(({ subnet }) => subnet).join('\n'),
@@ -73,8 +101,8 @@ export const subnetView: RecordView<SubnetDocument> = {
     {
       lines: (value) =>
         value.items.length === 0
-          ? [nobody(value)]
-          : value.items.flatMap((item) => linesOf(item, value.query)).slice(0, -1),
+          ? [nobody(value), ...reservedLines(value)]
+          : [...value.items.flatMap((item) => linesOf(item, value)).slice(0, -1), ...spaced(reservedLines(value))],
     },
   ],
 };

@@ -18,5 +18,16 @@ export const subnetLookup = documentSchema('SubnetLookup', {
       }),
     )
     .describe('All leases that the query fits, usually one.'),
+  reservations: z
+    .array(
+      z.object({
+        subnet: z.string(),
+        publicIP: z.string(),
+        node: z.string().nullable(),
+        note: z.string().nullable(),
+      }),
+    )
+    .nullable()
+    .describe('Kept subnets that the query fits, held or not; null when etcd does not let them be read.'),
   problems: z.array(leaseProblemItem),
 });

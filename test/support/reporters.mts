@@ -43,7 +43,7 @@ function failure(what: string, { diff, message, stack }: TestError): string {
   const calls = (stack ?? '')
     .split('\n')
     .filter((line) => line.trim().startsWith('at ') && !line.includes('node_modules'));
-  const lines = [...message.split('\n'), ...(diff === undefined ? [] : String(diff).split('\n')), ...calls];
+  const lines = [...message.split('\n'), ...(typeof diff === 'string' ? diff.split('\n') : []), ...calls];
   const left = lines.length - linesPerFailure;
   const shown = left > 0 ? [...lines.slice(0, linesPerFailure), `(${left} more lines above)`] : lines;
   return [`failed: ${what}`, ...shown.map((line) => `  ${line}`), ''].join('\n');
