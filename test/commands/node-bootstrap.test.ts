@@ -56,6 +56,36 @@ describe('netctl node bootstrap, given what cannot be done', () => {
     inventory('');
   });
 
+  it('reads the password of flanneld from the file that the inventory names', async () => {
+    const secret = join(cli.home, 'flannel-password');
+    inventory(`, etcd: { user: flannel, passwordFile: ${secret} }`);
+    expect((await bootstrap('--all', '--yes')).stderr).toContain(
+      `password file ${secret} (flannel.etcd.passwordFile) does not exist`,
+    );
+    writeFileSync(secret, '\nswordfish\n');
+    const empty = await bootstrap('--all', '--yes');
+    expect(empty).toMatchObject({ status: 2, stdout: '' });
+    expect(empty.stderr).toContain('(password-empty;');
+    expect(empty.stderr).not.toContain('swordfish');
+    writeFileSync(secret, 'swordfish\n', { mode: 0o644 });
+    const read = await bootstrap('--all', '--yes');
+    expect(read.status).toBe(4);
+    expect(read.stderr).toContain('can be read by others');
+    expect(read.stdout + read.stderr).not.toContain('swordfish');
+    inventory('');
+  });
+
+  it('reaches a machine behind a port of this one by SSH, and not this machine', async () => {
+    writeFileSync(
+      config,
+      'flannel: { version: v0.28.9 }\nnodes: [{ name: n1, address: 127.0.0.1, ssh: { port: 1 } }]\n',
+    );
+    const run = await bootstrap('--all', '--yes');
+    expect(run.status).toBe(4);
+    expect(run.stdout).toMatch(/127\.0\.0\.1.*ECONNREFUSED/);
+    inventory('');
+  });
+
   it('tells of nodes that cannot be asked, each with why', async () => {
     const run = await bootstrap('--all', '--yes');
     expect(run.status).toBe(4);

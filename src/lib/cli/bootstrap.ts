@@ -26,6 +26,7 @@ import { carryOutFleet } from './carry-out-fleet';
 import type { NetctlCommand } from './command';
 import { flannelCertificatesAndKey } from './flannel-certificates';
 import { uninterrupted } from './interrupt';
+import { readPasswordFile } from './load-etcd-options';
 import { lookAgain } from './look-again';
 import type { Hosts } from './nodes';
 import { withOperatorLock } from './operator-lock';
@@ -63,7 +64,7 @@ export async function bootstrap(
 ): Promise<BootstrapDocument> {
   const { inventory } = session;
   if (inventory === undefined || network.effective === null) throw new TypeError('there is an inventory and a network');
-  const intent = await intentOf(session, inventory, network, options);
+  const intent = await intentOf(command, session, inventory, network, options);
   const ask = (chosen: readonly InventoryNode[]) => askNodes(chosen, inventory, intent, hosts, options.atOnce);
 
   const first = await ask(nodes);
@@ -182,6 +183,7 @@ export async function bootstrap(
 }
 
 async function intentOf(
+  command: NetctlCommand,
   session: Session,
   inventory: Inventory,
   network: NetworkReading,
@@ -192,6 +194,13 @@ async function intentOf(
   const settings = await session.settings();
   const given = await flannelCertificatesAndKey(session, inventory);
   const verdict = checkCertificates(given, { now: new Date(), warnDays: 30 });
+  const { passwordFile } = inventory.flannel.etcd;
+  const notices: string[] = [];
+  const password =
+    passwordFile === undefined
+      ? undefined
+      : await readPasswordFile({ value: passwordFile, source: { name: 'flannel.etcd.passwordFile' } }, notices);
+  for (const notice of notices) command.say(notice);
   return {
     inventory,
     version: session.version,
@@ -202,6 +211,7 @@ async function intentOf(
     follow: options.follow,
     reserved: { api: network.api, reading: await readReservationsOf(network) },
     certificateProblems: verdict.problems,
+    ...(password === undefined ? {} : { password }),
     ...(Object.keys(given).length === 0
       ? {}
       : { certificates: Object.fromEntries(Object.entries(given).map(([name, file]) => [name, file?.bytes])) }),

@@ -1,8 +1,10 @@
 import { type CarryOut, carryOut, describe } from '../engine/carry-out';
+import { ChangeFailed } from '../errors';
 import { Gate } from '../host/gate';
 import { forEachHost, type Outcome } from '../host/pool';
 import type { InventoryNode } from '../inventory/inventory';
 import type { NodeStep } from '../plan/host-change';
+import { plural } from '../view/count';
 import { fleetProgress } from '../view/fleet-progress';
 import type { NetctlCommand } from './command';
 import { beginNoMore, uninterrupted } from './interrupt';
@@ -15,7 +17,8 @@ export interface FleetPlan {
 
 /**
  * Carries out the steps of several nodes, several nodes at once, and shows how far each one is. Docker is restarted on one
- * node at a time. A node that fails does not stop the others.
+ * node at a time. A node that fails does not stop the others until `maxFailures` have: then no further node is begun, and those that
+ * wait for their turn with Docker end with `too-many-failures`, their Docker untouched.
  */
 export async function carryOutFleet<Plan extends FleetPlan>(
   command: NetctlCommand,
@@ -35,6 +38,7 @@ export async function carryOutFleet<Plan extends FleetPlan>(
     plans.map(({ node }) => node),
   );
   const { atOnce, maxFailures, member } = options;
+  let failures = 0;
   const outcomes = await forEachHost(
     plans,
     { atOnce, ...(maxFailures === undefined ? {} : { maxFailures }) },
@@ -44,17 +48,29 @@ export async function carryOutFleet<Plan extends FleetPlan>(
       const host = await hosts.of(node);
       const total = plan.steps.reduce((sum, { changes }) => sum + changes.length, 0);
       let done = 0;
-      const make = (step: NodeStep) => () =>
-        uninterrupted(() =>
-          carryOut(step, {
-            host,
-            stop: beginNoMore,
-            member,
-            doing: (change) => progress.doing(plan.node, describe(change), ++done, total),
-          }),
-        );
+      const make = async (step: NodeStep): Promise<void> => {
+        try {
+          await uninterrupted(() =>
+            carryOut(step, {
+              host,
+              stop: beginNoMore,
+              member,
+              doing: (change) => progress.doing(plan.node, describe(change), ++done, total),
+            }),
+          );
+        } catch (error) {
+          // Counted before the next one gets its turn.
+          failures += 1;
+          throw error;
+        }
+      };
+      const inTurn = (step: NodeStep) => async () => {
+        // While this node waited others may have shown that it would go wrong here as well.
+        if (failures >= (maxFailures ?? Number.POSITIVE_INFINITY)) throw tooManyFailures(failures);
+        await make(step);
+      };
       try {
-        for (const step of plan.steps) await (step.oneAtATime === undefined ? make(step)() : docker.run(make(step)));
+        for (const step of plan.steps) await (step.oneAtATime === undefined ? make(step) : docker.run(inTurn(step)));
       } catch (error) {
         progress.end(plan.node, `failed: ${error instanceof Error ? error.message : String(error)}`);
         throw error;
@@ -64,4 +80,12 @@ export async function carryOutFleet<Plan extends FleetPlan>(
   );
   progress.close();
   return outcomes;
+}
+
+function tooManyFailures(failures: number): ChangeFailed {
+  return new ChangeFailed({
+    code: 'too-many-failures',
+    message: `${plural(failures, 'node')} failed before it was the turn of this one, so its Docker was not touched`,
+    next: ['Look at those that failed, then run the same command again: it goes on where it stopped.'],
+  });
 }

@@ -198,10 +198,22 @@ async function readPassword(setting: Sourced<PasswordSource>, notices: string[])
     if (value.text === '') throw passwordEmpty(source.name);
     return value.text;
   }
-  const file = await readSettingFile({ value: value.path, source }, 'password file');
+  return readPasswordFile({ value: value.path, source }, notices);
+}
+
+/**
+ * The first line of a file.
+ * @param notices gets a line when others may read the file
+ * @throws InvalidInput `file-unreadable`, `file-too-large`, `password-empty`
+ */
+export async function readPasswordFile(
+  setting: { readonly value: string; readonly source: { readonly name: string } },
+  notices: string[],
+): Promise<string> {
+  const file = await readSettingFile(setting, 'password file');
   noteMode(file, notices);
   const [line = ''] = file.bytes.toString('utf8').split(/\r?\n/, 1);
-  if (line === '') throw passwordEmpty(`${value.path} (${source.name})`);
+  if (line === '') throw passwordEmpty(`${setting.value} (${setting.source.name})`);
   return line;
 }
 

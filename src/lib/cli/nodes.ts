@@ -92,7 +92,12 @@ function questionText(question: Question): string {
   }
 }
 
-const localNames = new Set(['localhost', '127.0.0.1', '::1']);
+const loopback = new Set(['127.0.0.1', '::1']);
+
+/** Needs it no SSH? A loopback address with a port leads to another machine: a virtual one, or through a tunnel. */
+function isThisMachine({ address, ssh }: Pick<InventoryNode, 'address' | 'ssh'>): boolean {
+  return address === 'localhost' || (loopback.has(address) && ssh.port === undefined);
+}
 
 /** Opens hosts as the inventory says; nothing is connected before the first command. */
 export async function openHosts(options: {
@@ -114,7 +119,7 @@ export async function openHosts(options: {
   const make = async (node: InventoryNode): Promise<Host> => {
     const { sudo: how, hostKey, ...rest } = node.ssh;
     const policy = options.hostKey ?? hostKey;
-    const host = localNames.has(node.address)
+    const host = isThisMachine(node)
       ? localHost({ name: node.name })
       : ssh.host(
           await resolveSshTarget({

@@ -108,6 +108,18 @@ export const bootstrapTopics: readonly Topic[] = [
     mend: ['Mend the cause and run the same command again: it goes on from what is there.'],
   },
   {
+    code: 'too-many-failures',
+    exit: exitCodes.failed,
+    title: 'As many nodes failed as --max-failures allows',
+    meaning:
+      'Docker is restarted on one node at a time. While this node waited for its turn others failed, so its Docker was not touched. What came before, such as flanneld, is done.',
+    causes: [
+      'A setting that Docker does not take, on every node alike.',
+      'The journal of Docker on the nodes that failed says why.',
+    ],
+    mend: ['Mend the cause and run the same command again: it goes on from what is there.'],
+  },
+  {
     code: 'node-change-undone',
     exit: exitCodes.failed,
     title: 'A change failed and what was there before was put back',

@@ -15,7 +15,7 @@ export const privileges: Fact<Privileges> = {
   command: shellCommand(`id -u; id -un
 [ "$(id -u)" = 0 ] && exit
 command -v sudo >/dev/null || { echo absent; exit; }
-if sudo -n true 2>/dev/null; then echo no-password; else echo asks; fi`),
+if sudo -k -n true 2>/dev/null; then echo no-password; else echo asks; fi`),
   requires: { root: 'none', programs: [] },
   parse(output) {
     const [uidText, user = '', sudo] = answerText(output.stdout).split('\n');

@@ -330,7 +330,7 @@ export const keyReference: readonly KeyReference[] = [
     { path: 'name', what: 'Name of the node; unique.', example: 'node1' },
     {
       path: 'address',
-      what: 'Address or host name for SSH; localhost is this machine and needs no SSH.',
+      what: 'Address or host name for SSH; localhost is this machine and needs no SSH; so is 127.0.0.1 without ssh.port.',
       default: 'the name',
       example: '10.4.7.21',
     },

@@ -128,7 +128,8 @@ export function fileChanges(
         break;
       }
       case 'directory':
-        if (before.kind !== 'folder' || before.mode !== file.mode) {
+        // One that is there may be used by others, as /etc/etcd/ssl by etcd: its mode is theirs. So is where a link leads.
+        if (before.kind !== 'folder' && before.kind !== 'link') {
           changes.push({ kind: 'folder', path: file.path, mode: file.mode, why: file.why });
         }
         break;
