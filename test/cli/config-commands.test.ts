@@ -1,3 +1,4 @@
+import { execFileSync, spawn } from 'node:child_process';
 import {
   mkdirSync,
   mkdtempSync,
@@ -91,6 +92,20 @@ describe('writing the file', () => {
     await writeTextFile(join(folder, 'link.yaml'), 'text', { mode: 0o644, force: true });
     expect(readFileSync(join(folder, 'a.yaml'), 'utf8')).toBe('text');
     expect(readdirSync(folder).sort()).toEqual(['a.yaml', 'link.yaml']);
+  });
+
+  it('writes into a pipe with force, which stays a pipe', async () => {
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const reader = spawn('cat', [pipe], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const read = reader.stdout.setEncoding('utf8').toArray();
+    await writeTextFile(pipe, ['some ', 'text'], { mode: 0o644, force: true });
+    expect((await read).join('')).toBe('some text');
+    expect(statSync(pipe).isFIFO()).toBe(true);
+    await expect(writeTextFile(pipe, 'text', { mode: 0o644, force: false })).rejects.toMatchObject({
+      code: 'file-exists',
+    });
+    expect(readdirSync(folder)).toEqual(['pipe']);
   });
 
   it('of two that write at once without force one wins', async () => {

@@ -39,6 +39,37 @@ describe('a run that is cut off', () => {
     expect(stderr).toContain('once more ends it now');
   });
 
+  it('on a full disk finishes the write that is under way, gives back what it holds, and says why it ends', async () => {
+    const { code, stdout, stderr } = await run(`
+      const full = () => process.stderr.emit('error', Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' }));
+      await withFarewell(async () => console.log('given back'), async () => {
+        await uninterrupted(async () => { full(); full(); await pause(50); console.log('written'); });
+        console.log('went on');
+      });
+    `);
+    expect([code, stdout]).toEqual([5, expect.stringMatching(/^written\n(given back\n)+$/)]);
+    expect(stderr).toBe(
+      'netctl: its output could not be written: ENOSPC: no space left on device, write (output-failed; exit code 5)\n',
+    );
+  });
+
+  it('can be ended by another signal where Node waits for a pipe to which nobody writes', async () => {
+    const began = performance.now();
+    const ended = await run(`
+      import { execFileSync } from 'node:child_process';
+      import { open } from 'node:fs/promises';
+      const fifo = '/tmp/netctl-fifo-' + process.pid;
+      execFileSync('mkfifo', [fifo]);
+      void open(fifo, 'r');
+      await pause(100);
+      execFileSync('sh', ['-c', '(sleep 1; kill -INT ' + process.pid + '; rm ' + fifo + ') >/dev/null 2>&1 &']);
+      cut();
+      await pause(60_000);
+    `);
+    expect(performance.now() - began).toBeLessThan(20_000);
+    expect(ended.stdout).toBe('');
+  });
+
   it('begins no write any more while it says farewell', async () => {
     const { code, stdout } = await run(`
       await withFarewell(() => pause(200), async () => {

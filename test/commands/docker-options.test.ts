@@ -1,8 +1,17 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { root } from '../support/built';
+import { node, root, runJs } from '../support/built';
 import { cliFor } from '../support/cli';
 
 const { home, netctl, remove } = cliFor({});
@@ -28,6 +37,19 @@ function script(words: readonly string[], more: Readonly<Record<string, string>>
 }
 
 describe('netctl docker options', () => {
+  it('takes /dev/stdout for a file, as the script does', () => {
+    const ended = spawnSync(
+      'bash',
+      ['-c', '"$0" "$1" docker options -f "$2" -d /dev/stdout | cat', node, runJs, file],
+      {
+        env: { ...process.env, HOME: home },
+        encoding: 'utf8',
+      },
+    );
+    expect(ended).toMatchObject({ stdout: script(['-f', file]).stdout, stderr: '', status: 0 });
+    expect(lstatSync('/dev/stdout').isSymbolicLink()).toBe(true);
+  });
+
   it.each([[], ['-i'], ['-c'], ['-k', 'CUSTOM_KEY'], ['-m'], ['-i', '-c', '-m'], ['-ick', 'X']])(
     'prints what mk-docker-opts.sh writes: %j %j %j',
     async (...letters) => {

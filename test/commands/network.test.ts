@@ -2,10 +2,13 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { historyKey } from '../../src/lib/net/own-keys';
+import { writeHistoryRecord } from '../../src/lib/plan/network-history';
 import { cliFor } from '../support/cli';
 import { documentOf } from '../support/documents';
 import { type Etcd, startEtcd } from '../support/etcd';
 import { leaseLikeFlanneld, prefix, vxlan } from '../support/flannel-leases';
+import { netctlOnTerminal } from '../support/terminal';
 
 let etcd: Etcd;
 let cli: ReturnType<typeof cliFor>;
@@ -195,6 +198,55 @@ describe('netctl network history and rollback', () => {
     expect(stored()).toBe(odd);
     const again = await cli.netctl(['network', 'rollback', oldest, '--force', '--yes', '-o', 'json']);
     expect(documentOf('NetworkChange', again.stdout)).toMatchObject({ state: 'unchanged' });
+  });
+
+  it('keeps what it replaces also where the backup of another etcd left a record of that revision', async () => {
+    const texts = async () =>
+      documentOf('NetworkHistoryList', (await cli.netctl(['network', 'history', '-o', 'json'])).stdout).items.map(
+        ({ config }) => /10\.\d+\.0\.0/.exec(config)?.[0],
+      );
+    const restored = (revision: string, network: string, key = revision) =>
+      etcd.ctl([
+        'put',
+        historyKey(prefix, key),
+        Buffer.from(
+          writeHistoryRecord({
+            revision,
+            config: Buffer.from(JSON.stringify({ Network: network, Backend: { Type: 'host-gw' } })),
+            replacedAt: '2026-01-02T03:04:05.000Z',
+            replacedBy: 'a@b',
+            command: 'netctl restore',
+          }),
+        ).toString(),
+      ]);
+    // They are written first, as a restore does; the numbers are those of an etcd that had seen much more.
+    restored('90000', '10.7.0.0/16');
+    await cli.netctl(['init-network', '10.1.0.0/16']);
+    const { items } = documentOf('NetworkHistoryList', (await cli.netctl(['network', 'history', '-o', 'json'])).stdout);
+    const current = items[0]?.revision ?? '';
+    restored(current, '10.8.0.0/16');
+    etcd.ctl(['put', historyKey(prefix, String(Number(current) + 1)), 'nonsense']);
+    expect((await cli.netctl(['init-network', '10.2.0.0/16', '--force', '--yes'])).status).toBe(0);
+    expect(await texts()).toEqual(['10.2.0.0', '10.1.0.0', '10.8.0.0', '10.7.0.0']);
+    const last = await cli.netctl(['network', 'rollback', '--dry-run', '-o', 'json']);
+    expect(documentOf('NetworkChange', last.stdout).after).toContain('10.1.0.0/16');
+    const twice = await cli.netctl(['network', 'rollback', current, '--yes']);
+    expect(twice).toMatchObject({ status: 2, stderr: expect.stringContaining('(revision-twice;') });
+    expect(twice.stderr).toContain('10.8.0.0/16');
+  });
+
+  it('ends by Ctrl-C at its question as by a signal, with nothing written', async () => {
+    await cli.netctl(['init-network', '10.1.0.0/16']);
+    const terminal = netctlOnTerminal(['init-network', '10.2.0.0/16', '--force'], {
+      home: cli.home,
+      env: { NETCTL_ENDPOINTS: etcd.endpoints[0], NETCTL_ETCD_API: 'v3' },
+    });
+    await terminal.shows('[y/N]');
+    terminal.type('\x03');
+    const { status, before, after } = await terminal.ended;
+    expect({ status, after }).toEqual({ status: 130, after: before });
+    expect(terminal.shown()).not.toContain('not-confirmed');
+    expect(stored()).toContain('10.1.0.0/16');
   });
 
   it('refuses to take a subnet away from a node without --force', async () => {

@@ -209,6 +209,11 @@ describe.each(['v3', 'v2'] as const)('reservations on etcd %s', (api) => {
     expect(shown.stdout + shown.stderr).not.toContain('\u001b');
     expect((await run('reserve', '10.1.41.0/24', '--node', 'db1', '--yes')).stderr).toContain('(reservation-damaged;');
     expect((await run('unreserve', '10.1.41.0/24', '--yes')).status).toBe(0);
+    // One whose key names no subnet either.
+    const nameless = `${prefix}-netctl/reservations/web1`;
+    etcd.ctl([api === 'v3' ? 'put' : 'set', nameless, 'nonsense'], { api: api === 'v3' ? 3 : 2 });
+    expect((await run('reserve', '--enforce', '--dry-run')).stdout).toContain(`netctl subnets unreserve ${nameless}`);
+    expect((await run('unreserve', nameless, '--yes')).status).toBe(0);
     expect(await codes()).not.toContain('reservation-damaged');
   });
 
@@ -259,7 +264,32 @@ describe('an etcd user who may read no more than the keys of flannel', () => {
     });
     expect(run).toMatchObject({ status: 0, stdout: expect.stringContaining(said) });
     expect(run.stderr).toBe(
-      `note: etcd does not let this user read ${prefix}-netctl/reservations/, so what is reserved is not known\n`,
+      `note: etcd does not let netctl read ${prefix}-netctl/reservations/, so what is reserved is not known\n`,
     );
+  });
+});
+
+describe('a guest of etcd v2 who may read no more than the keys of flannel', () => {
+  it('is answered as well', async () => {
+    const etcd = await startEtcd();
+    const cli = cliFor({ NETCTL_ENDPOINTS: etcd.endpoints[0], NETCTL_ETCD_API: 'v2' });
+    try {
+      await cli.netctl(['init-network', '10.1.0.0/16', '--backend', 'host-gw']);
+      leaseLikeFlanneld(etcd, 'v2', '10.1.5.0/24', hostGw('192.168.0.1'));
+      const ctl = (...words: readonly string[]) => etcd.ctl(words, { api: 2 });
+      ctl('user', 'add', 'root:secret');
+      ctl('auth', 'enable');
+      const asRoot = ['--username', 'root:secret'];
+      ctl(...asRoot, 'role', 'revoke', 'guest', '--path', '/*', '--readwrite');
+      ctl(...asRoot, 'role', 'grant', 'guest', '--path', `${prefix}/*`, '--read');
+      for (const argv of [['show', '10.1.5.7'], ['map'], ['check']]) {
+        const run = await cli.netctl(['subnets', ...argv]);
+        expect(run.status).toBe(0);
+        expect(run.stderr).toContain('so what is reserved is not known');
+      }
+    } finally {
+      cli.remove();
+      await etcd.stop();
+    }
   });
 });

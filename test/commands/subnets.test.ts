@@ -158,6 +158,8 @@ describe.each(['v3', 'v2'] as const)('netctl subnets on etcd %s', (api) => {
     expect(map.runs.find(({ state }) => state === 'expiring')).toMatchObject({ first: '10.1.22.0/24', count: 1 });
     const part = await cli.netctl(['subnets', 'map', '--within', '10.1.16.0/20', '-o', 'json']);
     expect(documentOf('SubnetMap', part.stdout)).toMatchObject({ count: 16 });
+    const other = await cli.netctl(['subnets', 'map', '--within', '10.99.0.0/16']);
+    expect(other).toMatchObject({ status: 2, stdout: '', stderr: expect.stringContaining('(map-outside;') });
   });
 });
 

@@ -48,8 +48,10 @@ export default class NetworkRollback extends NetctlCommand {
     const session = await Session.open(this, flags);
     const opened = await session.networkStore();
     const records = historyOf(await opened.store.snapshot(historyPrefix(opened.prefix)));
-    const record =
-      args.revision === undefined ? records[0] : records.find(({ revision }) => revision === args.revision);
+    const [record, ...more] =
+      args.revision === undefined
+        ? records.slice(0, 1)
+        : records.filter(({ revision }) => BigInt(revision) === BigInt(args.revision ?? 0));
     if (record === undefined) {
       throw new InvalidInput({
         code: 'no-such-revision',
@@ -58,6 +60,16 @@ export default class NetworkRollback extends NetctlCommand {
             ? `netctl has replaced no config of ${opened.prefix}, so there is none to bring back`
             : `netctl has kept no config of ${opened.prefix} with revision ${JSON.stringify(args.revision)}`,
         next: ['See which there are: netctl network history'],
+      });
+    }
+    if (more.length > 0) {
+      throw new InvalidInput({
+        code: 'revision-twice',
+        message: `${1 + more.length} kept configs of ${opened.prefix} have the revision ${record.revision}: some came from the backup of another etcd`,
+        details: [record, ...more].map(
+          ({ config, replacedAt }) => `replaced ${replacedAt}: ${Buffer.from(config).toString('utf8')}`,
+        ),
+        next: ['Give the one that is meant as a file: netctl init-network --file FILE'],
       });
     }
     const review = reviewConfig(record.config, opened.version, { avoid: await avoidedRanges([], session.inventory) });

@@ -5,7 +5,7 @@ import { readWithReservations } from '../../lib/cli/reserve-scene';
 import { noConfig, Session } from '../../lib/cli/session';
 import { askTtls, ttlsWithoutAsking } from '../../lib/cli/subnet-reading';
 import { InvalidInput, Refused } from '../../lib/errors';
-import { formatCidr, parseIpv4Cidr } from '../../lib/net/cidr';
+import { cidrsOverlap, formatCidr, parseIpv4Cidr } from '../../lib/net/cidr';
 import { readRange } from '../../lib/net/range-input';
 import { mapLimit, type SubnetState, subnetStates, subnetStatesOf } from '../../lib/plan/subnet-map';
 import { formatCount } from '../../lib/view/count';
@@ -43,6 +43,14 @@ export default class SubnetsMap extends NetctlCommand {
         next: ['See why: netctl network validate --live'],
       });
     }
+    const whole = parseIpv4Cidr(network.effective.network ?? '');
+    if (within !== undefined && whole !== undefined && !cidrsOverlap(whole, within)) {
+      throw new InvalidInput({
+        code: 'map-outside',
+        message: `--within ${formatCidr(within)} lies outside the network, which is ${network.effective.network}`,
+        next: ['Name a part of it, or leave --within out.'],
+      });
+    }
     const askAll = flags.ttl ?? leases.length <= ttlsWithoutAsking;
     const reserved = [
       ...(session.inventory?.nodes ?? []).flatMap(({ subnet }) => parseIpv4Cidr(subnet ?? '') ?? []),
@@ -57,9 +65,16 @@ export default class SubnetsMap extends NetctlCommand {
       ...(askAll ? { ttls: await askTtls(network, undefined) } : {}),
     });
     if (map === null) {
+      if (!network.effective.enableIPv4) {
+        throw new Refused({
+          code: 'map-ipv4-only',
+          message: 'the network has no IPv4 subnets, and those of IPv6 are too many to draw',
+          next: ['List them: netctl subnets ls -o wide'],
+        });
+      }
       throw new InvalidInput({
         code: 'map-too-large',
-        message: `the network has no IPv4 subnets, or more than the ${formatCount(mapLimit)} that can be drawn`,
+        message: `the network has more than the ${formatCount(mapLimit)} subnets that can be drawn`,
         next: ['Draw a part of it: netctl subnets map --within CIDR'],
       });
     }

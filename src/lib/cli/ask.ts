@@ -36,13 +36,20 @@ function readLine(prompt: string, hidden: boolean): Promise<string> {
   return new Promise((resolve) => {
     const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: true });
     let answered = false;
+    let interrupted = false;
     lines.on('SIGINT', () => {
+      interrupted = true;
       lines.close();
       process.stderr.write('\n');
       process.kill(process.pid, 'SIGINT');
     });
     lines.on('close', () => {
-      if (!answered) resolve('');
+      // The signal is on its way and ends the run. Only while a change must be finished first is there anybody who goes on.
+      if (interrupted) setTimeout(resolve, 500, '');
+      else if (!answered) {
+        process.stderr.write('\n');
+        resolve('');
+      }
     });
     lines.question(prompt, (answer) => {
       answered = true;

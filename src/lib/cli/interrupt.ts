@@ -1,5 +1,7 @@
-/** How a run ends that was cut off: as a shell counts signals, 128 + SIGINT, SIGTERM, SIGPIPE. */
-const endings = { interrupted: 130, terminated: 143, 'reader gone': 141 } as const;
+import { writeSync } from 'node:fs';
+
+/** How a run ends that was cut off: as a shell counts signals, 128 + SIGINT, SIGTERM, SIGPIPE; or because a disk was full. */
+const endings = { interrupted: 130, terminated: 143, 'reader gone': 141, 'output-failed': 5 } as const;
 
 type Cut = keyof typeof endings;
 
@@ -59,19 +61,26 @@ async function end(cut: Cut): Promise<never> {
     const timer = new Promise((resolve) => setTimeout(resolve, longestFarewellMs));
     await Promise.race([Promise.allSettled(Array.from(farewells, (farewell) => farewell(true))), timer]);
   }
-  return process.exit(endings[cut]);
+  return exit(cut);
+}
+
+function exit(cut: Cut): never {
+  // Node waits for a thread that opens a pipe to which nobody writes. With the signals' own effect back a Ctrl-C ends that, too.
+  for (const signal of ['SIGINT', 'SIGTERM']) process.removeAllListeners(signal);
+  process.exit(endings[cut]);
 }
 
 function cutOff(cut: Cut): void {
+  const isSignal = cut === 'interrupted' || cut === 'terminated';
   // A second Ctrl-C ends the farewell as well; a reader that went away comes up with every line that is said.
-  if (isEnding && cut === 'reader gone') return;
-  if (!isEnding && held > 0 && (waiting === undefined || cut === 'reader gone')) {
+  if (isEnding && !isSignal) return;
+  if (!isEnding && held > 0 && (waiting === undefined || !isSignal)) {
     waiting ??= cut;
     stopping.abort();
-    if (cut !== 'reader gone') process.stderr.write('netctl: a change is on its way; once more ends it now\n');
+    if (isSignal) process.stderr.write('netctl: a change is on its way; once more ends it now\n');
     return;
   }
-  if (isEnding) process.exit(endings[cut]);
+  if (isEnding) exit(cut);
   void end(cut);
 }
 
@@ -82,7 +91,23 @@ export function endQuietlyWhenCutOff(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EPIPE' || error.code === 'EIO') cutOff('reader gone');
-      else throw error;
+      else {
+        sayOutputFailed(error);
+        cutOff('output-failed');
+      }
     });
+  }
+}
+
+let isSaid = false;
+
+/** Past the streams, one of which has failed. */
+function sayOutputFailed({ message }: Error): void {
+  if (isSaid) return;
+  isSaid = true;
+  try {
+    writeSync(2, `netctl: its output could not be written: ${message} (output-failed; exit code 5)\n`);
+  } catch {
+    // stderr is full as well: the exit code says it.
   }
 }

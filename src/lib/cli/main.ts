@@ -132,12 +132,14 @@ async function failed(thrown: unknown, argv: readonly string[], command: Command
 
 /** Before or without a parse: a script that asked for JSON gets its error as JSON too. */
 function asksForJson(argv: readonly string[]): boolean {
-  return argv.some(
+  const isAsked = argv.some(
     (word, index) =>
       word === '--json' ||
       /^(-o=?|--output=)json$/.test(word) ||
       (word === 'json' && /^(-o|--output)$/.test(argv[index - 1] ?? '')),
   );
+  if (isAsked || argv.some((word) => /^(-o|--output(=|$))/.test(word))) return isAsked;
+  return process.env['NETCTL_OUTPUT'] === 'json' || /^(1|true)$/i.test(process.env['NETCTL_JSON'] ?? '');
 }
 
 async function ended(text: string): Promise<number> {

@@ -36,14 +36,19 @@ export async function readWithReservations(
   ]);
   if (reservations === null) {
     talk.say(
-      `note: etcd does not let this user read ${reservationsPrefix(opened.prefix)}, so what is reserved is not known`,
+      `note: etcd does not let netctl read ${reservationsPrefix(opened.prefix)}, so what is reserved is not known`,
     );
   }
   return { network, reservations };
 }
 
 /** etcd v2 has one word for a missing right and a wrong password, but with that the network cannot be read either. */
-const notAllowed: ReadonlySet<string> = new Set(['etcd-permission-denied', 'etcd-access-denied']);
+const notAllowed: ReadonlySet<string> = new Set([
+  'etcd-permission-denied',
+  'etcd-access-denied',
+  // A guest of v2, who needs no password for what he may read.
+  'etcd-auth-needed',
+]);
 
 /** The network with its reservations, and the leases of reserved subnets in full. @param also subnets that may be reserved */
 export async function lookAtReservations(

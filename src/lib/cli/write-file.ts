@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { link, open, realpath, rename, unlink, writeFile } from 'node:fs/promises';
+import { link, open, realpath, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ChangeFailed, InvalidInput, Refused } from '../errors';
 
 /**
- * Writes a text file whole or not at all: beside the target, flushed, then put in its place.
+ * Writes a text file whole or not at all: beside the target, flushed, then put in its place. What is no file, such as a pipe or
+ * `/dev/stdout`, is written into and stays what it is.
  * @param text a long one may come in chunks
- * @param force replace what is there; otherwise the file must not exist yet
+ * @param options `force`: replace what is there; otherwise the file must not exist yet
  * @throws Refused `file-exists` · InvalidInput `file-unwritable` · ChangeFailed `file-write-failed` (a full disk)
  */
 export async function writeTextFile(
@@ -14,6 +15,7 @@ export async function writeTextFile(
   text: string | Iterable<string>,
   options: { readonly mode: number; readonly force: boolean },
 ): Promise<void> {
+  if (options.force && (await isStream(file))) return writeInto(file, text);
   // Through a symbolic link, as an editor would: the link itself stays.
   const target = options.force ? await realpath(file).catch(() => file) : file;
   const beside = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}`);
@@ -42,7 +44,21 @@ export async function writeTextFile(
   }
 }
 
-function wordsFor(error: unknown, file: string): Error {
+/** A device, a pipe, a socket; also a file that is open as `/dev/stdout`, which whoever redirected it goes on reading. */
+async function isStream(file: string): Promise<boolean> {
+  const found = await stat(file).catch(() => undefined);
+  return found !== undefined && !found.isDirectory() && (!found.isFile() || /^\/(?:dev|proc)\//.test(file));
+}
+
+async function writeInto(file: string, text: string | Iterable<string>): Promise<void> {
+  try {
+    await writeFile(file, text);
+  } catch (error) {
+    throw wordsFor(error, file, ['A part of it may have been written.']);
+  }
+}
+
+function wordsFor(error: unknown, file: string, details = ['Nothing is left half-written.']): Error {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === 'EEXIST') {
     return new Refused({
@@ -73,7 +89,7 @@ function wordsFor(error: unknown, file: string): Error {
   return new ChangeFailed({
     code: 'file-write-failed',
     message: `${file} was not written: ${error instanceof Error ? error.message : String(error)}`,
-    details: ['Nothing is left half-written.'],
+    details,
     cause: error,
   });
 }

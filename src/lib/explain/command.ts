@@ -150,8 +150,35 @@ export const commandTopics: readonly Topic[] = [
     exit: exitCodes.invalid,
     title: 'There are too many subnets for a picture',
     meaning: 'The map draws IPv4 networks of up to 4,194,304 subnets.',
-    causes: ['A large network with a long SubnetLen.', 'A network that is IPv6 only.'],
+    causes: ['A large network with a long SubnetLen.'],
     mend: ['Draw a part: netctl subnets map --within CIDR.'],
+  },
+  {
+    code: 'map-ipv4-only',
+    exit: exitCodes.refused,
+    title: 'The map draws IPv4',
+    meaning: 'The network has no IPv4 subnets, and those of IPv6 are too many for a picture.',
+    causes: ['EnableIPv4 is false in the config.'],
+    mend: ['netctl subnets ls -o wide lists the leases.'],
+  },
+  {
+    code: 'map-outside',
+    exit: exitCodes.invalid,
+    title: 'The part to be drawn is no part of the network',
+    meaning: '--within and the network have no address in common.',
+    causes: ['Another network than the one that was meant: look at --prefix and the endpoints.'],
+    mend: ['netctl network show says which network it is.'],
+  },
+  {
+    code: 'revision-twice',
+    exit: exitCodes.invalid,
+    title: 'Two kept configs have that revision',
+    meaning:
+      'Configs that were replaced are kept with the revision that they had. A restore brings those of another etcd, whose revisions have nothing to do with those of this one.',
+    causes: ['netctl restore, and changes of the network after it.'],
+    mend: [
+      'netctl network history -o json shows their texts; write the one that is meant: netctl init-network --file FILE',
+    ],
   },
   {
     code: 'no-such-revision',

@@ -244,6 +244,7 @@ export const etcdTopics: readonly Topic[] = [
       'The login worked. None of the roles of the user covers the key with the right that is needed. Nothing was changed.',
     causes: [
       'A role for the config only: the subnets need a right on all keys that start with PREFIX/subnets.',
+      'A role for PREFIX/config and PREFIX/subnets: enough for flanneld, but netctl looks at all of PREFIX/ for keys that do not belong there.',
       "A role for PREFIX/ only: netctl's lock, history, reservations and records lie below PREFIX-netctl/. Commands that only read leases do without.",
       'A certificate whose common name is an etcd user is that user, whatever --user says.',
     ],

@@ -342,4 +342,13 @@ export const inventoryTopics: readonly Topic[] = [
     causes: ['The disk is full.', 'An input or output error.'],
     mend: ['df -h FOLDER'],
   },
+  {
+    code: 'output-failed',
+    title: 'The output could not be written',
+    exit: 5,
+    meaning:
+      'Standard output or standard error took no more. A change that was on its way was finished and what was held was given back, but not all of what came of it was told.',
+    causes: ['The disk is full to which the output was redirected.'],
+    mend: ['Make room, then look what is there: netctl subnets ls, netctl node status.'],
+  },
 ];

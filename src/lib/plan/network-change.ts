@@ -97,7 +97,7 @@ export function planNetworkChange(input: NetworkChangeInput): NetworkChange {
     counts,
     running: whileRunning(current, impact, wish, version),
     atRestart: idle ? [] : atRestart(counts, version),
-    steps: idle ? [] : stepsFor({ rolling, families, counts, version, current, wish }),
+    steps: idle ? [] : stepsFor({ rolling, families, counts, version, current }),
     warnings: warningsFor(input, counts, capacity),
     capacity,
   };
@@ -291,11 +291,10 @@ interface StepFacts {
   readonly counts: NetworkChange['counts'];
   readonly version: FlannelVersion;
   readonly current: EffectiveConfig | null;
-  readonly wish: EffectiveConfig;
 }
 
 function stepsFor(facts: StepFacts): readonly string[] {
-  const { rolling, families, counts, version, current, wish } = facts;
+  const { rolling, families, counts, version, current } = facts;
   const check = 'Look at the result: netctl subnets check';
   if (rolling) {
     const steps = ['Write the config (this command).'];
@@ -321,14 +320,12 @@ function stepsFor(facts: StepFacts): readonly string[] {
     steps.push('Remove subnet.env on all nodes, or the first start of flanneld fails once.');
   }
   steps.push('Write the config (this command, with --force).');
-  steps.push(
-    `On each node remove what the old network leaves: ${leftovers(current, wish, counts.lost > 0 || families)}.`,
-  );
+  steps.push(`On each node remove what the old network leaves: ${leftovers(current, counts.lost > 0 || families)}.`);
   steps.push("Start flanneld on all nodes, make Docker's options anew from subnet.env, start Docker.");
   return [...steps, check];
 }
 
-function leftovers(current: EffectiveConfig | null, wish: EffectiveConfig, subnetsLost: boolean): string {
+function leftovers(current: EffectiveConfig | null, subnetsLost: boolean): string {
   const things: string[] = [];
   switch (current?.backend.type) {
     case undefined:
@@ -350,8 +347,8 @@ function leftovers(current: EffectiveConfig | null, wish: EffectiveConfig, subne
       break;
     default:
   }
-  const network = current?.network ?? wish.network;
-  if (network !== null) things.push(`routes into ${network}`);
+  const networks = [current?.network, current?.ipv6Network].filter((network) => network != null);
+  if (networks.length > 0) things.push(`routes into ${networks.join(' and ')}`);
   if (subnetsLost) things.push('subnet.env');
   return things.join(', ');
 }

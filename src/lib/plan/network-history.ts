@@ -64,12 +64,18 @@ export function isHistoryRecord(value: Uint8Array): boolean {
   return readHistoryRecord(value) !== undefined;
 }
 
-/** The records of a snapshot of netctl's history keys, the newest replacement first. */
+/**
+ * The records of a snapshot of netctl's history keys, the newest replacement first. That is decided by when etcd stored them: the
+ * revisions in records that were restored from a backup are those of another etcd.
+ */
 export function historyOf(snapshot: Snapshot): readonly HistoryRecord[] {
-  const records: HistoryRecord[] = [];
-  for (const entry of snapshot.entries) {
-    const record = readHistoryRecord(entry.value);
-    if (record !== undefined) records.push(record);
+  const found: { readonly record: HistoryRecord; readonly stored: bigint }[] = [];
+  for (const { value, revision } of snapshot.entries) {
+    const record = readHistoryRecord(value);
+    if (record !== undefined) found.push({ record, stored: BigInt(revision) });
   }
-  return records.sort((a, b) => (BigInt(a.revision) < BigInt(b.revision) ? 1 : -1));
+  // A restore stores them all at one revision.
+  const rank = (a: bigint, b: bigint): number => (a < b ? 1 : a > b ? -1 : 0);
+  found.sort((a, b) => rank(a.stored, b.stored) || rank(BigInt(a.record.revision), BigInt(b.record.revision)));
+  return found.map(({ record }) => record);
 }

@@ -54,13 +54,16 @@ export function planSetNetwork(facts: NetworkFacts, intent: NetworkIntent): SetN
   }
   const changes: Change[] = [];
   if (current !== null) {
-    const key = historyKey(facts.prefix, current.entry.revision);
-    // A run that was interrupted between the two writes has left this record; it is the same, so it stays.
-    const kept = historyOf(facts.history).some((record) => record.revision === current.entry.revision);
+    // A run that was interrupted between the two writes has left this record; it is the same, so it stays. One that was restored
+    // from the backup of another etcd can have the same revision, but not the same config.
+    const kept = historyOf(facts.history).some(
+      ({ revision, config }) =>
+        revision === current.entry.revision && Buffer.compare(config, current.entry.value) === 0,
+    );
     if (!kept) {
       changes.push({
         kind: 'put',
-        key,
+        key: freeHistoryKey(facts, current.entry.revision),
         expected: 'absent',
         value: writeHistoryRecord({
           revision: current.entry.revision,
@@ -91,6 +94,14 @@ export function planSetNetwork(facts: NetworkFacts, intent: NetworkIntent): SetN
           version: intent.version,
         });
   return { title, changes, state: current === null ? 'create' : 'change', current, wish, effect };
+}
+
+/** The key of that revision, or the next one where something lies that is not to be written over. */
+function freeHistoryKey({ prefix, history }: NetworkFacts, revision: string): string {
+  const taken = new Set(Array.from(history.entries, ({ key }) => key));
+  let number = BigInt(revision);
+  while (taken.has(historyKey(prefix, String(number)))) number += 1n;
+  return historyKey(prefix, String(number));
 }
 
 function isAsIntended(current: StoredConfig, wish: Verdict, intent: NetworkIntent): boolean {

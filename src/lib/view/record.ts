@@ -47,8 +47,10 @@ export async function renderRecord<T extends object>(
     }
     case 'csv':
       return chunks(csvLines(value));
-    case 'name':
-      return [`${safeText(view.name(value))}\n`];
+    case 'name': {
+      const name = safeText(view.name(value));
+      return name === '' ? [] : [`${name}\n`];
+    }
     default:
       return format satisfies never;
   }
