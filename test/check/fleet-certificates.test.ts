@@ -10,7 +10,7 @@ import type { FileContent, FileFact } from '../../src/lib/fact/files';
 let folder = '';
 let ca: Buffer;
 let other: Buffer;
-const age = { now: new Date(), warnDays: 30 };
+let age: { readonly now: Date; readonly warnDays: number };
 const paths = { ca: '/opt/flannel/cert/ca.pem', client: '/opt/flannel/cert/client.pem' };
 
 beforeAll(() => {
@@ -23,6 +23,8 @@ beforeAll(() => {
   };
   ca = make('ca', 10);
   other = make('other', 3650);
+  // Behind them: openssl counts from the beginning of the second, and the next one may have begun meanwhile.
+  age = { now: new Date(), warnDays: 30 };
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 

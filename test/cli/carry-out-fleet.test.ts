@@ -36,7 +36,7 @@ describe('a fleet whose Docker does not come back', () => {
             const isBroken = argv.at(-1) === 'docker' && failsOn.has(name);
             return { code: isBroken ? 1 : 0, stdout: Buffer.from(''), stderr: Buffer.from('') };
           },
-          close: async () => undefined,
+          close: () => undefined,
         };
         return host;
       },

@@ -166,6 +166,9 @@ describe('netctl subnets ls --watch', () => {
   it('reads everything anew when history was compacted while it was away, and tells the difference', async () => {
     const run = watching(etcd, cli.home, ['-o', 'json']);
     await until('the first line', () => run.stdout().includes('10.1.21.0/24'));
+    // A change that has come shows that the watch is begun; before that, etcd going away is an error.
+    leaseLikeFlanneld(etcd, 'v3', '10.1.26.0/24', hostGw('192.168.0.6'));
+    await until('the watch', () => run.stdout().includes('10.1.26.0/24'));
     // Stopped in mid-air while the keys change and the revisions between are forgotten; the connection is cut by the restart.
     run.child.kill('SIGSTOP');
     etcd.ctl(['del', `${prefix}/subnets/10.1.21.0-24`]);
@@ -175,13 +178,15 @@ describe('netctl subnets ls --watch', () => {
     await etcd.members[0]?.restart();
     etcd.ctl(['compact', String(header.revision)]);
     run.child.kill('SIGCONT');
-    await until(`both; ${run.stdout()} ${run.stderr()}`, () => /deleted[\s\S]*added/.test(run.stdout()));
+    await until('both', () => /deleted[\s\S]*added/.test(run.stdout())).catch((error: unknown) => {
+      throw new Error(`${String(error)}; ${run.stdout()}${run.stderr()}`);
+    });
     const lines = run
       .stdout()
       .trimEnd()
       .split('\n')
       .map((line) => documentOf('SubnetEvent', line));
-    expect(lines.slice(1).map(({ type, item }) => [type, item.subnet])).toEqual([
+    expect(lines.slice(2).map(({ type, item }) => [type, item.subnet])).toEqual([
       ['deleted', '10.1.21.0/24'],
       ['added', '10.1.25.0/24'],
     ]);
