@@ -26,6 +26,7 @@ function look(change: Partial<LeaseLook> = {}): LeaseLook {
     lease: leaseOf('172.7.22.0-24'),
     node: 'node2',
     inventory: 'has-it',
+    mayBeOf: [],
     ttlSeconds: 40_000,
     owner: { kind: 'unreachable', why: 'timed out' },
     elsewhere: [],
@@ -50,8 +51,25 @@ describe('what proves that the node of a lease is gone', () => {
     expect(verdict({ owner: seen('gone'), publicIP: answer })).toBe('proven-gone');
     expect(verdict({ owner: seen('other'), publicIP: answer })).toBe('proven-gone');
     expect(verdict({ owner: seen('gone'), publicIP: nothing, overlay: nothing })).toBe('proven-gone');
-    // It was written a moment ago, and then flannel was taken away.
-    expect(verdict({ owner: seen('gone'), ttlSeconds: 86_000 })).toBe('proven-gone');
+    // A moment ago it took the other subnet, or renewed this one for the last time.
+    expect(verdict({ owner: seen('other'), ttlSeconds: 86_000 })).toBe('proven-gone');
+  });
+
+  it('not when flanneld is gone and the lease was written a moment ago: its node may be being set up, or booting', () => {
+    for (const ttlSeconds of [86_400, 86_000, 84_601]) {
+      const { verdict: is, why, evidence } = judgeLease(look({ owner: seen('gone'), ttlSeconds }), options);
+      expect(is).toBe('not-proven');
+      expect(why).toContain('its node may be being set up or booting');
+      expect(evidence.find(({ name }) => name === 'ttl')).toMatchObject({ speaks: 'alive', text: why });
+    }
+    expect(verdict({ owner: seen('gone'), ttlSeconds: 84_599 })).toBe('proven-gone');
+  });
+
+  it('and a person who knows better is told how long to wait, or what to do', () => {
+    const { why } = judgeLease(look({ owner: seen('gone'), ttlSeconds: 86_400 - 180 }), options);
+    expect(why).toContain('written 3 min ago');
+    expect(why).toContain('Wait 27 min');
+    expect(why).toContain('netctl subnets release node2');
   });
 
   it.each(['may-start', 'not-its-machine', 'unclear'] as const)('SSH that finds %s does not', (kind) => {
@@ -86,8 +104,21 @@ describe('what proves that the node of a lease is gone', () => {
     expect(verdict({ ...out, ttlSeconds: null })).toBe('not-proven');
   });
 
-  it('an election sets TTLs back, so that much time proves no life where SSH proves the contrary', () => {
+  it('not when another node could not be asked whether it has that address', () => {
+    const away: Partial<LeaseLook> = {
+      inventory: 'may-have-it',
+      mayBeOf: ['web8', 'web9'],
+      node: null,
+      owner: { kind: 'not-asked' },
+    };
+    const { verdict: is, why } = judgeLease(look(away), options);
+    expect([is, why]).toEqual(['not-proven', 'it may be of web8, web9, which could not be asked']);
+    expect(verdict({ ...away, ttlSeconds: 3000 })).toBe('proven-gone');
+  });
+
+  it('an election sets TTLs back: then all of them wait for half an hour', () => {
     expect(verdict({ ttlSeconds: 86_400 })).toBe('not-proven');
+    expect(verdict({ owner: seen('gone'), ttlSeconds: 86_400 })).toBe('not-proven');
   });
 });
 
@@ -114,7 +145,7 @@ describe('in general', () => {
   const probe = fc.constantFrom(nothing, silence, answer);
   const arbitrary: fc.Arbitrary<LeaseLook> = fc
     .record({
-      inventory: fc.constantFrom('has-it', 'lacks-it', 'none'),
+      inventory: fc.constantFrom('has-it', 'may-have-it', 'lacks-it', 'none'),
       ttlSeconds: fc.option(fc.integer({ min: 0, max: 90_000 }), { nil: null }),
       owner: fc.oneof(
         fc.constantFrom<LeaseLook['owner']>({ kind: 'unreachable', why: '' }, { kind: 'not-asked' }),
@@ -139,6 +170,8 @@ describe('in general', () => {
         expect(one.overlay.answered).toEqual([]);
         expect(one.traffic?.moving ?? []).toEqual([]);
         const bySsh = one.owner.kind === 'seen' && ['gone', 'other'].includes(one.owner.state.kind);
+        const isGone = one.owner.kind === 'seen' && one.owner.state.kind === 'gone';
+        if (isGone) expect(Math.abs((one.ttlSeconds ?? 0) - 85_500)).toBeGreaterThanOrEqual(900);
         if (bySsh) return;
         expect(one.publicIP.answered).toEqual([]);
         expect(one.publicIP.silent.length + one.overlay.silent.length).toBeGreaterThan(0);

@@ -38,6 +38,7 @@ function document({ at = '2026-11-20T12:00:00.000Z', ttlSeconds = 3000, verdict 
     ttlSeconds,
     owner: { kind: 'not-asked' },
     elsewhere: [],
+    mayBeOf: [],
     publicIP: probe,
     overlay: probe,
     traffic: null,

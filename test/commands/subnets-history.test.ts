@@ -93,6 +93,7 @@ describe.each(['v3', 'v2'] as const)('netctl subnets history on etcd %s', (api) 
       subnet: '10.5.4.0/24',
       revision,
       value: Buffer.from(hostGw('192.168.0.4')),
+      permanent: false,
       ttlSeconds: 100,
       deletedAt: '2026-11-20T12:00:00.000Z',
       deletedBy: 'anna@ops',

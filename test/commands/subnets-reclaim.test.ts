@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import net from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseFlannelVersion } from '../../src/lib/net/flannel-version';
@@ -14,6 +13,7 @@ import { cliFor } from '../support/cli';
 import { documentOf } from '../support/documents';
 import { type Etcd, startEtcd, until } from '../support/etcd';
 import { hostGw, leaseLikeFlanneld, prefix } from '../support/flannel-leases';
+import { killedAtWrite } from '../support/killed-at-write';
 
 /** A ping for which 10.4.7.21 alone is awake: this machine has no such nodes. Real ones are in test/lab/reclaim.journey.ts. */
 const ping = `#!/bin/sh
@@ -341,7 +341,11 @@ describe('netctl subnets reclaim killed at every write', () => {
       let writes = 0;
       for (let kill = 1; ; kill += 1) {
         leaseLikeFlanneld(etcd, 'v2', lease, hostGw('10.4.7.99'), { ttlSeconds: 1500 });
-        const run = await killedRun(port, kill, { ...path, HOME: cli.home });
+        const run = await killedAtWrite(['subnets', 'reclaim', lease, '--yes'], kill, {
+          port,
+          home: cli.home,
+          env: path,
+        });
         writes = Math.max(writes, run.writes);
         if (!run.wasKilled) break;
 
@@ -422,50 +426,5 @@ describe('netctl subnets reclaim killed at every write', () => {
       kept: kept.map(({ subnet }) => subnet),
       unreadable,
     };
-  }
-
-  /** Kills it at the N-th moment: odd ones are just before a write reaches etcd, even ones just after etcd has answered. */
-  async function killedRun(
-    port: number,
-    moment: number,
-    env: Readonly<Record<string, string>>,
-  ): Promise<{ readonly wasKilled: boolean; readonly writes: number }> {
-    let writes = 0;
-    let child: ReturnType<typeof spawn> | undefined;
-    let isWrite = false;
-    const server = net.createServer((near) => {
-      const far = net.connect(port, '127.0.0.1');
-      for (const socket of [near, far]) socket.on('error', () => undefined);
-      near.on('close', () => far.destroy());
-      near.on('data', (chunk: Buffer) => {
-        isWrite = /^(PUT|DELETE) /.test(chunk.toString('latin1', 0, 8));
-        if (isWrite) writes += 1;
-        if (isWrite && moment === 2 * writes - 1) child?.kill('SIGKILL');
-        else far.write(chunk);
-      });
-      far.on('data', (chunk: Buffer) => {
-        if (isWrite && moment === 2 * writes) child?.kill('SIGKILL');
-        else near.write(chunk);
-      });
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('the relay has no port');
-    const args = ['subnets', 'reclaim', lease, '--yes'];
-    const run = spawn(node, [runJs, ...args], {
-      env: cleanEnv(env['HOME'] ?? '', {
-        ...env,
-        NETCTL_ETCD_API: 'v2',
-        NETCTL_ENDPOINTS: `http://127.0.0.1:${address.port}`,
-      }),
-      cwd: env['HOME'],
-      stdio: 'ignore',
-    });
-    child = run;
-    const signal = await new Promise((resolve) => run.once('exit', (_code, by) => resolve(by)));
-    await new Promise((resolve) => {
-      server.close(resolve);
-    });
-    return { wasKilled: signal === 'SIGKILL', writes };
   }
 });

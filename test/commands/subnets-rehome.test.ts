@@ -141,6 +141,17 @@ describe.each(['v3', 'v2'] as const)('leases changed by hand on etcd %s', (api) 
       expect(documentOf('ReservationList', (await run('reservations', '-o', 'json')).stdout).items).toEqual([]);
     });
 
+    it('of a lease that does not expire: undo brings it back for good on v2, where it stays so', async () => {
+      put('10.1.21.0/24', vxlan('192.0.2.1', '0e:00:00:00:00:01'));
+      expect((await leases())[0]).toMatchObject({ subnet: '10.1.21.0/24', permanent: true });
+      expect((await run('release', 'web1', '--etcd-only', '--yes')).status).toBe(0);
+      const list = documentOf('SubnetUndoList', (await run('undo', '-o', 'json')).stdout);
+      expect(list.items).toMatchObject([{ subnet: '10.1.21.0/24', ttlSeconds: old ? null : 86_400 }]);
+      if (old) expect((await run('undo')).stdout).toContain('no end');
+      expect((await run('undo', '10.1.21.0/24', '--yes')).status).toBe(0);
+      expect((await leases())[0]).toMatchObject({ subnet: '10.1.21.0/24', permanent: old });
+    });
+
     it('does nothing to a machine that does not answer', async () => {
       const ended = await run('release', 'web1', '--yes');
       expect(ended.stderr).toContain('(owner-unreachable;');

@@ -127,6 +127,24 @@ describe.each([
     });
   });
 
+  it('tells at once that it is no longer ours when it is asked, however late the renewal is', async () => {
+    const [one, two, prefix] = [await open(), await open(), newPrefix()];
+    let toldLost = 0;
+    const held = await takeOperatorLock(one, prefix, operator('anna'), {
+      ...options,
+      lost: () => {
+        toldLost += 1;
+      },
+    });
+    await held.stillOurs();
+    const second = await takeOperatorLock(two, prefix, operator('berta'), { ...options, breakLock: true });
+    for (const _ of [1, 2]) await expect(held.stillOurs()).rejects.toMatchObject({ code: 'lock-lost', exit: 6 });
+    expect([held.lost.aborted, toldLost]).toEqual([true, 1]);
+    await second.stillOurs();
+    await held.release();
+    await second.release();
+  });
+
   it('broken by somebody lets no further write of the first one through', async () => {
     const [one, two, prefix] = [await open(), await open(), newPrefix()];
     let toldLost = 0;

@@ -189,6 +189,7 @@ describe.each([
       subnet: '10.5.1.0/24',
       revision: '1',
       value: value('10.4.7.21'),
+      permanent: false,
       ttlSeconds: 1,
       deletedAt: '',
       deletedBy: '',

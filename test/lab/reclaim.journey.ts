@@ -117,6 +117,11 @@ describe.skipIf(reason !== undefined)('leases of nodes that are gone, flannel v0
 
   test('a node whose flannel was taken away is proven gone by SSH, although it answers', async () => {
     await netctl.must(['node', 'reset', 'node4', '--keep-lease', '--yes']);
+    // As long as it might be one that is being set up, it is not.
+    const young = await judge('node4', '--yes');
+    expect(young).toMatchObject({ verdict: 'not-proven', state: 'left' });
+    expect(young.why).toContain('netctl subnets release node4');
+    await age('172.7.24.0/24', 80_000);
     const item = await judge('node4', '--dry-run');
     expect(item).toMatchObject({ verdict: 'proven-gone', state: 'planned' });
     expect(item.why).toContain('flanneld is not there');
@@ -207,6 +212,33 @@ describe.skipIf(reason !== undefined)('the same with flannel v0.11.0 and etcd v2
     await netctl.must(['node', 'reset', 'node2', '--keep-lease', '--yes']);
   });
   afterAll(() => lab?.stop());
+
+  test('a lease that was written just now is left, because its node may be being set up', async () => {
+    const { stdout } = await netctl.must(['subnets', 'reclaim', '--dead', '--yes']);
+    expect(stdout).toMatch(/172\.7\.22\.0\/24 .*left: not proven gone/);
+    // As if half a day had passed; etcd's own word for it leaves the value, and nobody who watches sees it.
+    const certificates = lab.etcd?.certificates;
+    const refresh = await lab.workstation.run([
+      'curl',
+      '-sSf',
+      ...(certificates == null
+        ? []
+        : [
+            '--cacert',
+            certificates.caFile,
+            '--cert',
+            certificates.clientCertFile,
+            '--key',
+            certificates.clientKeyFile,
+          ]),
+      '-X',
+      'PUT',
+      '-d',
+      'ttl=40000&refresh=true&prevExist=true',
+      `${lab.etcd?.endpoints[0]}/v2/keys${key('172.7.22.0/24')}`,
+    ]);
+    expect(refresh).toMatchObject({ code: 0, stderr: '' });
+  });
 
   test('the lease expires instead of being deleted, so that the peer goes on seeing what happens', async () => {
     const { stdout } = await netctl.must(['subnets', 'reclaim', '--dead', '--yes']);

@@ -64,6 +64,25 @@ const whole = {
 };
 
 describe('the plan of a restore', () => {
+  it('leaves out what stands under a key that is not its own, as somebody puts it there by hand, and restores all else', () => {
+    const value = Buffer.from(reservation);
+    const tails = ['10.5.8.0-24', 'web1', '..', '.', '../../coreos.com/network/config', 'a/10.5.9.0-24'];
+    const own = [...tails.map((tail) => ({ tail: `reservations/${tail}`, value })), ...backupOf([]).own];
+    for (const api of ['v3', 'v2'] as const) {
+      const { changes, items } = plan(backupOf([one], { own }), {}, api);
+      expect(changes.map(({ key }) => key)).toEqual([
+        `${prefix}-netctl/reservations/10.5.9.0-24`,
+        `${prefix}/subnets/10.5.1.0-24`,
+        `${prefix}/config`,
+      ]);
+      expect(items.filter(({ state }) => state === 'skipped').map(({ reason }) => reason)).toEqual([
+        'it is about 10.5.9.0/24, its key is not',
+        'it is about 10.5.9.0/24, its key is not',
+        ...Array.from({ length: 4 }, () => 'it is not a key of netctl'),
+      ]);
+    }
+  });
+
   it('into nothing writes reservations, then leases, and the config last, each only when it is absent', () => {
     const { changes } = plan(backupOf([one, two]));
     expect(changes.map(({ key }) => key)).toEqual([

@@ -5,7 +5,7 @@ import { type Lease, readLease, readLeases } from '../../src/lib/net/lease';
 import { judgeConfig } from '../../src/lib/net/network-config';
 import type { StoredTombstone } from '../../src/lib/net/tombstone';
 import { defaultMax, isMassDeath } from '../../src/lib/plan/reclaim';
-import { planUndo, undoSeconds } from '../../src/lib/plan/undo-reclaim';
+import { planUndo, planUndos, undoSeconds } from '../../src/lib/plan/undo-reclaim';
 
 const prefix = '/coreos.com/network';
 const version = parseFlannelVersion('v0.28.9');
@@ -17,6 +17,7 @@ function tombstone(change: Partial<StoredTombstone> = {}): StoredTombstone {
     subnet: '10.5.1.0/24',
     revision: '7',
     value: Buffer.from('{"PublicIP":"10.4.7.22"}'),
+    permanent: false,
     ttlSeconds: 3000,
     deletedAt: '2026-11-20T12:00:00.000Z',
     deletedBy: 'anna@workstation',
@@ -42,7 +43,7 @@ function lease(subnet: string, publicIP: string): Lease {
   return read;
 }
 
-const context = { prefix, version, leases: [], effective, reservations: [] };
+const context = { prefix, api: 'v3' as const, version, leases: [], effective, reservations: [] };
 
 describe('putting a lease back', () => {
   it('creates it only if the key is absent, byte for byte, with the time that it had', () => {
@@ -53,9 +54,17 @@ describe('putting a lease back', () => {
   });
 
   it('never with more than a day, nor with so little that it would be gone at once', () => {
-    expect(undoSeconds(tombstone({ ttlSeconds: 1_000_000 }))).toBe(86_400);
-    expect(undoSeconds(tombstone({ ttlSeconds: 0 }))).toBe(300);
-    expect(undoSeconds(tombstone({ ttlSeconds: null }))).toBe(86_400);
+    expect(undoSeconds(tombstone({ ttlSeconds: 1_000_000 }), 'v2')).toBe(86_400);
+    expect(undoSeconds(tombstone({ ttlSeconds: 0 }), 'v2')).toBe(300);
+    expect(undoSeconds(tombstone({ ttlSeconds: null }), 'v2')).toBe(86_400);
+  });
+
+  it('for good when it did not expire, on v2; with v3 flanneld would make a day of it', () => {
+    const forGood = tombstone({ permanent: true, ttlSeconds: null });
+    const old = planUndo(forGood, { ...context, api: 'v2' });
+    expect([old.fit, old.ttlSeconds]).toEqual(['free', null]);
+    expect(old.change).not.toHaveProperty('ttlSeconds');
+    expect(planUndo(forGood, context).change).toMatchObject({ ttlSeconds: 86_400 });
   });
 
   it('does nothing when it is there, and gives nobody what somebody else has', () => {
@@ -75,6 +84,20 @@ describe('putting a lease back', () => {
   it('nor a second subnet to a node that has another by now', () => {
     const { fit, why } = planUndo(tombstone(), { ...context, leases: [lease('10.5.9.0-24', '10.4.7.22')] });
     expect([fit, why]).toEqual(['taken', '10.4.7.22 has 10.5.9.0/24 by now']);
+  });
+
+  it('nor two at once to one: the first comes back', () => {
+    const other = tombstone({ key: `${prefix}/subnets/10.5.2.0-24`, subnet: '10.5.2.0/24' });
+    const stranger = tombstone({
+      key: `${prefix}/subnets/10.5.3.0-24`,
+      subnet: '10.5.3.0/24',
+      value: Buffer.from('{"PublicIP":"10.4.7.9"}'),
+    });
+    expect(planUndos([tombstone(), other, stranger], context).map(({ fit, why }) => [fit, why])).toEqual([
+      ['free', null],
+      ['taken', '10.4.7.22 has 10.5.1.0/24 by now'],
+      ['free', null],
+    ]);
   });
 
   it('nor what is reserved for somebody else', () => {

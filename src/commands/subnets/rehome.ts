@@ -22,7 +22,7 @@ export default class SubnetsRehome extends SubnetWorkCommand {
     '<%= config.bin %> <%= command.id %> 10.5.1.0/24 --to 192.168.0.17 --etcd-only --yes',
   ];
   static exitCodes = {
-    3: 'another lease has that address, or whether flanneld runs there is not known',
+    3: "another lease has that address, the subnet is another node's, or whether flanneld runs there is not known",
     10: 'done, and flanneld has to be started with its new address: netctl node bootstrap NODE',
   };
   static override args = { subnet: requiredArgument({ description: 'The subnet that the node keeps.' }) };
@@ -59,7 +59,7 @@ export default class SubnetsRehome extends SubnetWorkCommand {
           empty: '',
           isSingle: true,
           plan: async () => [await planRehomeRun(run)],
-          carryOut: (work) => carryOutRehome(run, work),
+          carryOut: (work, stillOurs) => carryOutRehome(run, work, stillOurs),
         },
         flags,
       );

@@ -48,7 +48,7 @@ export default class SubnetsRelease extends SubnetWorkCommand {
           empty: `Unchanged: ${node.name} (${publicIP}) has no subnet.`,
           isSingle: true,
           plan: () => planReleaseRun(run),
-          carryOut: (work) => carryOutRelease(run, work),
+          carryOut: (work, stillOurs) => carryOutRelease(run, work, stillOurs),
         },
         flags,
       );

@@ -12,7 +12,7 @@ export default class SubnetsUndo extends NetctlCommand {
   static override summary = 'Puts back leases that netctl has taken away, or lists them.';
   static override description =
     'Only if the subnet is still free, byte for byte as it was, and with the time that it had left then: five minutes at least, a ' +
-    'day at most. A lease that flanneld could not read, or that the config does not fit any more, is not put back. Without SUBNET ' +
+    'day at most; one of etcd v2 that did not expire comes back for good. A lease that flanneld could not read, or that the config does not fit any more, is not put back. Without SUBNET ' +
     'it is a list, the last deletion first.';
   static override examples = [
     '<%= config.bin %> <%= command.id %>',

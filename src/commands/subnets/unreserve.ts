@@ -14,7 +14,10 @@ export default class SubnetsUnreserve extends SubnetWorkCommand {
     '<%= config.bin %> <%= command.id %> web1 --yes',
   ];
   static override args = {
-    what: requiredArgument({ description: 'SUBNET, the public IP that it is kept for, or the name of its node.' }),
+    what: requiredArgument({
+      description:
+        'SUBNET, the public IP that it is kept for, the name of its node, or the key of a record that cannot be read.',
+    }),
   };
   static override flags = subnetWorkFlags('subnets unreserve');
 

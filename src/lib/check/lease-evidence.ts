@@ -6,8 +6,13 @@ export interface LeaseLook {
   readonly lease: Lease;
   /** Name of its node; null when the inventory has none with this public IP. */
   readonly node: string | null;
-  /** `none`: there is no inventory, or it has no nodes, so that it says nothing of anybody. */
-  readonly inventory: 'has-it' | 'lacks-it' | 'none';
+  /**
+   * `may-have-it`: no node there is known to have it, and some could not be asked which addresses they have. `none`: there is no
+   * inventory, or it has no nodes, so that it says nothing of anybody.
+   */
+  readonly inventory: 'has-it' | 'may-have-it' | 'lacks-it' | 'none';
+  /** With `may-have-it`: names of those that it may be. */
+  readonly mayBeOf: readonly string[];
   /** Seconds until it expires; null when it does not, or when etcd did not say. */
   readonly ttlSeconds: number | null;
   readonly owner:
@@ -81,10 +86,11 @@ const slackSeconds = 300;
 /**
  * Weighs the evidence. Pure.
  *
- * Proof is one of three. Its own machine was reached by SSH, and there flanneld is gone, or holds another subnet. Or: its flanneld
- * has not renewed it for longer than a living one ever waits. Or: a person took the node out of the inventory. The last two
- * count only when silence was heard as well, from a place that hears others, and nothing speaks against it. A host that
- * does not answer proves nothing by itself.
+ * Proof is one of three. Its own machine was reached by SSH, and there flanneld holds another subnet, or is gone and the lease was
+ * not written just now: for a node that is being set up it is made before flanneld is there. Or: its flanneld has not renewed
+ * it for longer than a living one ever waits. Or: a person took the node out of the inventory, and no node there that could
+ * not be asked may be the one. The last two count only when silence was heard as well, from a place that hears others, and
+ * nothing speaks against it. A host that does not answer proves nothing by itself.
  */
 export function judgeLease(look: LeaseLook, options: JudgeOptions): LeaseJudgement {
   const ttl = ttlEvidence(look, options.renewMarginSeconds);
@@ -111,13 +117,18 @@ export function judgeLease(look: LeaseLook, options: JudgeOptions): LeaseJudgeme
 
   const isProvenBySsh = owner.speaks === 'gone';
   // A machine that SSH found without flanneld answers pings as before.
+  const isGone = look.owner.kind === 'seen' && look.owner.state.kind === 'gone';
+  const isOutdone = (name: EvidenceName): boolean =>
+    isProvenBySsh && (name === 'public-ip' || (name === 'ttl' && !isGone));
   const blocking = evidence.filter(
-    ({ name, speaks }) => speaks === 'alive' && name !== 'inventory' && !(isProvenBySsh && mayStillSpeak.has(name)),
+    ({ name, speaks }) => speaks === 'alive' && name !== 'inventory' && !isOutdone(name),
   );
   const life = blocking.find((each) => showsLife(each, look.owner));
   if (life !== undefined) return judged('alive', life.text);
   const [doubt] = blocking;
-  if (doubt !== undefined) return judged('not-proven', look.owner.kind === 'seen' ? owner.text : doubt.text);
+  if (doubt !== undefined) {
+    return judged('not-proven', look.owner.kind === 'seen' && !isProvenBySsh ? owner.text : doubt.text);
+  }
   if (isProvenBySsh) return judged('proven-gone', owner.text);
 
   const isSilent = publicIP.silent.length > 0 && overlay.silent.length > 0;
@@ -143,16 +154,14 @@ function showsLife({ name }: Evidence, owner: LeaseLook['owner']): boolean {
   return name === 'flanneld' ? owner.state.kind !== 'may-start' : name !== 'public-ip';
 }
 
-/** What may speak for life although SSH saw that its flanneld is gone: the machine itself, and a write before it went. */
-const mayStillSpeak: ReadonlySet<EvidenceName> = new Set(['public-ip', 'ttl']);
-
-function notProvenBecause({ owner, inventory }: LeaseLook): string {
+function notProvenBecause({ owner, inventory, mayBeOf }: LeaseLook): string {
   switch (owner.kind) {
     case 'unreachable':
       return 'SSH did not reach its node, and a node that does not answer may still run';
     case 'seen':
       return owner.state.why;
     case 'not-asked':
+      if (inventory === 'may-have-it') return mayBe(mayBeOf);
       return inventory === 'none'
         ? 'there is no inventory, so nothing says whose it was'
         : 'nothing says that its node is gone';
@@ -161,7 +170,11 @@ function notProvenBecause({ owner, inventory }: LeaseLook): string {
   }
 }
 
-function ttlEvidence({ lease, ttlSeconds }: LeaseLook, marginSeconds: number): Evidence {
+function mayBe(nodes: readonly string[]): string {
+  return `it may be of ${listed(nodes)}, which could not be asked`;
+}
+
+function ttlEvidence({ lease, ttlSeconds, owner, node }: LeaseLook, marginSeconds: number): Evidence {
   const name = 'ttl';
   if (lease.permanent) return { name, speaks: 'unknown', text: 'it does not expire' };
   if (ttlSeconds === null) return { name, speaks: 'unknown', text: 'etcd did not say when it expires' };
@@ -175,6 +188,14 @@ function ttlEvidence({ lease, ttlSeconds }: LeaseLook, marginSeconds: number): E
   }
   // An election sets all TTLs back to the full time: so much left proves no life, but there is no hurry either.
   if (ttlSeconds > grantedSeconds - recentSeconds && ttlSeconds <= grantedSeconds) {
+    if (owner.kind === 'seen' && owner.state.kind === 'gone') {
+      const ago = grantedSeconds - ttlSeconds;
+      return {
+        name,
+        speaks: 'alive',
+        text: `it was written ${durationText(ago)} ago, or etcd elected a leader: its node may be being set up or booting. Wait ${durationText(recentSeconds - ago)}; or, when you know that it leaves: netctl subnets release ${node ?? 'NODE'}`,
+      };
+    }
     return {
       name,
       speaks: 'alive',
@@ -184,11 +205,17 @@ function ttlEvidence({ lease, ttlSeconds }: LeaseLook, marginSeconds: number): E
   return { name, speaks: 'unknown', text: `it expires in ${left}, as that of a living node would` };
 }
 
-function inventoryEvidence({ node, inventory }: LeaseLook): Evidence {
+function inventoryEvidence({ node, inventory, mayBeOf }: LeaseLook): Evidence {
   const name = 'inventory';
   switch (inventory) {
     case 'has-it':
       return { name, speaks: 'alive', text: `it is the lease of ${node ?? 'a node'} in the inventory` };
+    case 'may-have-it':
+      return {
+        name,
+        speaks: 'unknown',
+        text: `no node of the inventory is known to have its public IP, but ${mayBe(mayBeOf)}`,
+      };
     case 'lacks-it':
       return { name, speaks: 'gone', text: 'no node of the inventory has its public IP' };
     case 'none':

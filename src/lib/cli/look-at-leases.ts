@@ -123,6 +123,12 @@ export async function lookAtLeases(
   }
   const heard = await listen(probed, holders, network, options);
 
+  // What the inventory says of their addresses may be another than flanneld's, or a former one: each of them may be the owner.
+  const leased = new Set(all.map(({ publicIP }) => publicIP));
+  const strangers = asked.flatMap(({ node, seen }) =>
+    seen?.links.known === true || leased.has(publicIPOf(node) ?? null) ? [] : node.name,
+  );
+
   return {
     looks: bases
       .filter(({ lease }) => !left.has(lease.key))
@@ -131,7 +137,15 @@ export async function lookAtLeases(
         return {
           lease,
           node: owner?.name ?? null,
-          inventory: owner !== undefined ? 'has-it' : nodes.length === 0 ? 'none' : 'lacks-it',
+          inventory:
+            owner !== undefined
+              ? 'has-it'
+              : nodes.length === 0
+                ? 'none'
+                : strangers.length > 0
+                  ? 'may-have-it'
+                  : 'lacks-it',
+          mayBeOf: owner === undefined ? strangers : [],
           ttlSeconds: ttlOf(lease),
           owner: ownerLook,
           elsewhere,
@@ -407,8 +421,8 @@ function trafficOf(vantages: readonly Vantage[], { subnet }: Lease): LeaseLook['
   };
 }
 
-/** Who keeps a part of the subnet; a record that cannot be read keeps what its key names. */
-function reservationOf({ subnet }: Lease, { reservations, damaged }: ReservationReading): string | null {
+/** Who keeps a part of the subnet; a record that cannot be read keeps what its key names. Null when nobody does. */
+export function reservationOf({ subnet }: Lease, { reservations, damaged }: ReservationReading): string | null {
   const kept = reservations.find((each) => cidrsOverlap(each.subnet, subnet));
   if (kept !== undefined) {
     return `${formatCidr(kept.subnet)} is reserved for ${kept.node ?? kept.publicIP}: netctl subnets unreserve ${formatCidr(kept.subnet)}`;

@@ -18,14 +18,15 @@ const ttlSeconds = 60;
  * moment and whose plan is guarded lease by lease, waits its turn.
  *
  * Not for a dry run, which changes nothing. Not to be nested.
- * @param run its signal is aborted when the lock is lost: for work that changes things elsewhere than in this store
+ * @param run its signal is aborted when the lock is lost: for work that changes things elsewhere than in this store. `stillOurs` asks
+ * etcd at once, and throws Conflict `lock-lost`: before whatever no write of etcd guards
  * @throws Conflict `locked` when somebody else has it, and `lock-lost` out of a write
  */
 export async function withOperatorLock<T>(
   command: NetctlCommand,
   opened: NetworkStore,
   options: { readonly breakLock: boolean; readonly doing: string; readonly waitSeconds?: number },
-  run: (lost: AbortSignal) => Promise<T>,
+  run: (lost: AbortSignal, stillOurs: () => Promise<void>) => Promise<T>,
 ): Promise<T> {
   const mine = {
     owner: whoAmI(),
@@ -57,7 +58,7 @@ export async function withOperatorLock<T>(
     });
     return release;
   };
-  return withFarewell(giveBack, () => run(lock.lost));
+  return withFarewell(giveBack, () => run(lock.lost, () => lock.stillOurs()));
 }
 
 /**

@@ -1,4 +1,5 @@
 import { etcdCalm } from '../check/etcd-calm';
+import { judgeLease } from '../check/lease-evidence';
 import { goneInAll, type ReadReport } from '../check/lease-report';
 import { boundTombstones, type RemovalOutcome, removeLeases } from '../engine/remove-leases';
 import { NetctlError, Refused } from '../errors';
@@ -12,7 +13,9 @@ import type { ReclaimDocument, ReclaimItem, ReclaimState } from '../view/subnet-
 import type { NetctlCommand } from './command';
 import { beginNoMore, uninterrupted } from './interrupt';
 import { type EvidenceOptions, type JudgedLease, judgeLeases } from './lease-evidence';
+import { reservationOf } from './look-at-leases';
 import { withOperatorLock } from './operator-lock';
+import { readReservationsOf } from './reserve-scene';
 import type { NetworkReading, Session } from './session';
 import { whoAmI } from './who-am-i';
 
@@ -68,6 +71,7 @@ export async function reclaim(
   const document = (
     states: ReadonlyMap<string, Pick<ReclaimItem, 'state' | 'error'>>,
     applied: boolean,
+    kept: ReadonlyMap<string, JudgedLease> = new Map(),
   ): ReclaimDocument => ({
     prefix: network.prefix,
     api: network.api,
@@ -78,8 +82,9 @@ export async function reclaim(
     warnings,
     items: judged.flatMap((one) => {
       if (!shownAlive && one.judgement.verdict === 'alive') return [];
-      const state: ReclaimState = gone.includes(one) ? 'over-max' : 'left';
-      return [itemOf(one, states.get(one.look.lease.key) ?? { state, error: null })];
+      const { key } = one.look.lease;
+      const state: ReclaimState = gone.includes(one) && !kept.has(key) ? 'over-max' : 'left';
+      return [itemOf(kept.get(key) ?? one, states.get(key) ?? { state, error: null })];
     }),
   });
   const planned = new Map(chosen.map(({ look }) => [look.lease.key, { state: 'planned', error: null } as const]));
@@ -89,8 +94,17 @@ export async function reclaim(
   await options.approve(shown);
 
   return withOperatorLock(command, network, { breakLock: options.breakLock, doing }, async (lost) => {
-    // A person may have thought about it for a while.
+    // A person may have thought about it for a while, and somebody else have reserved one meanwhile: that leaves its key as it was read.
     requireCalm(earlier, await store.status());
+    const reservations = await readReservationsOf(network);
+    const reserved = new Map(
+      chosen.flatMap(({ look }): [string, JudgedLease][] => {
+        const reservation = reservationOf(look.lease, reservations);
+        if (reservation === null) return [];
+        const now = { ...look, reservation };
+        return [[look.lease.key, { look: now, judgement: judgeLease(now, options) }]];
+      }),
+    );
     const kept = readTombstones((await store.snapshot(tombstonesPrefix(network.prefix))).entries, network.prefix);
     const context = {
       prefix: network.prefix,
@@ -102,7 +116,7 @@ export async function reclaim(
     };
     const removals = chosen.flatMap(({ look, judgement }) => {
       const entry = entries.get(look.lease.key);
-      if (entry === undefined) return [];
+      if (entry === undefined || reserved.has(look.lease.key)) return [];
       const reasons = [
         judgement.why,
         ...judgement.evidence.map(({ name, speaks, text }) => `${name} (${speaks}): ${text}`),
@@ -114,7 +128,7 @@ export async function reclaim(
       await boundTombstones(kept, store);
       return done;
     });
-    return document(await lookAgain(session, network, outcomes), true);
+    return document(await lookAgain(session, network, outcomes), outcomes.length > 0, reserved);
   });
 }
 

@@ -2,15 +2,16 @@ import { execute } from '../engine/execute';
 import { survey } from '../engine/survey';
 import { ChangeFailed, Refused } from '../errors';
 import { hasWrittenSubnet } from '../fact/has-written-subnet';
+import type { LeaseOwnerSeen } from '../fact/lease-owner-facts';
 import { routes } from '../fact/routes';
 import type { InventoryNode } from '../inventory/inventory';
-import { cidrOf, formatCidr } from '../net/cidr';
+import { cidrOf, formatCidr, type Ipv4Cidr } from '../net/cidr';
 import { parseIpv4 } from '../net/ipv4';
 import type { Problem } from '../net/problem';
 import { bridgeRoute } from '../plan/bridge-route';
 import type { NodeStep } from '../plan/host-change';
 import { planRemoval } from '../plan/reclaim';
-import { planRehome, type Rehome, type RehomeWish } from '../plan/rehome';
+import { otherNode, planRehome, type Rehome, type RehomeWish } from '../plan/rehome';
 import { isSame } from '../plan/reservation-state';
 import { isBlocked } from '../plan/subnet-work';
 import { stepReport } from '../view/node-bootstrap';
@@ -54,6 +55,7 @@ async function planInEtcd({ session, opened, wish }: RehomeRun): Promise<Rehome>
     effective: network.effective,
     reservations,
     nodes: session.inventory?.nodes ?? [],
+    tombstones: removals.tombstones,
     entryOf,
     removalOf: (lease, entry) =>
       planRemoval(
@@ -96,6 +98,8 @@ export async function planRehomeRun(run: RehomeRun): Promise<RehomeWork> {
     throw error;
   });
   if (owner === undefined) return alone;
+  const other = isWritten ? undefined : otherSubnet(owner, wish);
+  if (other !== undefined) return { ...alone, changes: [], problems: [other] };
   const route = await routeStep(run, owner);
   const last = route === null ? [] : [stepReport(route)];
   if (isWritten && owner.service.kind === 'runs') return { ...alone, owner, route, after: last };
@@ -136,6 +140,23 @@ export async function planRehomeRun(run: RehomeRun): Promise<RehomeWork> {
     route,
     after: [...(starts ? [stepReport(startStep(owner))] : []), ...last],
   };
+}
+
+/** A node works with one subnet: when its own file names another one, another one was mistyped, or `--drop` is missing. */
+function otherSubnet({ node, seen, subnetFile }: LeaseOwner, { subnet, to, drop }: RehomeWish): Problem | undefined {
+  const own = writtenSubnet(seen);
+  if (own === null || isSame(own, subnet) || (drop !== null && isSame(own, drop))) return undefined;
+  const [text, has] = [formatCidr(subnet), formatCidr(own)];
+  return otherNode(
+    text,
+    `${subnetFile} on ${node.name} says that it works with ${has}, not ${text}`,
+    `netctl subnets rehome ${has} --to ${to}, when that is its subnet; when it is a left-over, and its lease has ended: rm ${subnetFile} there, then run this again`,
+  );
+}
+
+function writtenSubnet({ subnetEnv }: LeaseOwnerSeen): Ipv4Cidr | null {
+  const own = subnetEnv.known && subnetEnv.value.present ? subnetEnv.value.reading.env.subnet : null;
+  return own === null ? null : cidrOf(own.address, own.length);
 }
 
 /** By its new address, else by the one that it had. */
@@ -179,11 +200,17 @@ async function routeStep({ hosts, wish }: RehomeRun, { node, seen }: LeaseOwner)
   return change === null ? null : ownerStep(`${node.name}: last`, change, []);
 }
 
-/** Stop, rewrite what is there then, start. */
-export async function carryOutRehome(run: RehomeRun, work: RehomeWork): Promise<void> {
+/**
+ * Stop, rewrite what is there then, start.
+ * @param stillOurs throws when the lock is lost, under which this is done
+ */
+export async function carryOutRehome(run: RehomeRun, work: RehomeWork, stillOurs: () => Promise<void>): Promise<void> {
   const { owner } = work;
   const stops = owner?.service.kind === 'runs' && work.changes.length > 0;
-  if (owner !== null && stops) await carryOutAt(owner, stopStep(owner), run.hosts);
+  if (owner !== null && stops) {
+    await stillOurs();
+    await carryOutAt(owner, stopStep(owner), run.hosts);
+  }
   try {
     // Until it stopped flanneld may have renewed.
     const { changes, problems, removal, subnet } = await planInEtcd(run);
@@ -193,6 +220,7 @@ export async function carryOutRehome(run: RehomeRun, work: RehomeWork): Promise<
     await execute({ title: subnet, changes: changes.filter(({ key }) => isRemoval(key)) }, run.opened.store);
     if (removal !== null) await untilGone(run.opened, [removal.key]);
     await execute({ title: subnet, changes: changes.filter(({ key }) => !isRemoval(key)) }, run.opened.store);
+    if (owner !== null) await stillOurs();
   } catch (error) {
     throw owner !== null && stops ? whileStopped(error, owner) : error;
   }
@@ -201,7 +229,9 @@ export async function carryOutRehome(run: RehomeRun, work: RehomeWork): Promise<
     await carryOutAt(owner, startStep(owner), run.hosts);
     await untilTaken(run, owner);
   }
-  if (work.route !== null) await carryOutAt(owner, work.route, run.hosts);
+  if (work.route === null) return;
+  await stillOurs();
+  await carryOutAt(owner, work.route, run.hosts);
 }
 
 const takeMs = 30_000;
@@ -210,10 +240,9 @@ const takeMs = 30_000;
 async function untilTaken({ wish, hosts }: RehomeRun, { node, subnetFile }: LeaseOwner): Promise<void> {
   const deadline = performance.now() + takeMs;
   for (;;) {
-    const { flanneld, subnetEnv } = await ask(node, subnetFile, hosts);
-    const own = subnetEnv.known && subnetEnv.value.present ? subnetEnv.value.reading.env.subnet : null;
-    const taken = own === null ? null : cidrOf(own.address, own.length);
-    if (taken !== null && isSame(taken, wish.subnet) && hasWrittenSubnet(flanneld, subnetEnv)) return;
+    const seen = await ask(node, subnetFile, hosts);
+    const taken = writtenSubnet(seen);
+    if (taken !== null && isSame(taken, wish.subnet) && hasWrittenSubnet(seen.flanneld, seen.subnetEnv)) return;
     if (performance.now() > deadline) {
       throw new ChangeFailed({
         code: 'rehome-not-taken',

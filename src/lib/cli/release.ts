@@ -94,10 +94,20 @@ function comesBack({ node, service, seen }: LeaseOwner): readonly Problem[] {
   ];
 }
 
-/** Stop, take away what is there then, wait until it is gone. */
-export async function carryOutRelease(run: ReleaseRun, work: ReleaseWork): Promise<void> {
+/**
+ * Stop, take away what is there then, wait until it is gone.
+ * @param stillOurs throws when the lock is lost, under which this is done
+ */
+export async function carryOutRelease(
+  run: ReleaseRun,
+  work: ReleaseWork,
+  stillOurs: () => Promise<void>,
+): Promise<void> {
   const { owner } = work;
-  if (owner !== null) await carryOutAt(owner, stopStep(owner), run.hosts);
+  if (owner !== null) {
+    await stillOurs();
+    await carryOutAt(owner, stopStep(owner), run.hosts);
+  }
   try {
     // Until it stopped flanneld may have renewed.
     const fresh = (await planInEtcd(run)).find(({ subnet }) => subnet === work.subnet);

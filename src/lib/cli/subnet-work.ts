@@ -1,6 +1,15 @@
 import * as Flags from '@oclif/core/flags';
 import { execute } from '../engine/execute';
-import { ChangeFailed, type ExitCode, exitCodes, InvalidInput, NetctlError, Refused } from '../errors';
+import {
+  ChangeFailed,
+  Conflict,
+  type ExitCode,
+  exitCodes,
+  InvalidInput,
+  NetctlError,
+  Refused,
+  Unreachable,
+} from '../errors';
 import type { Problem } from '../net/problem';
 import { isBlocked, type SubnetWork } from '../plan/subnet-work';
 import type { Store } from '../store/store';
@@ -50,10 +59,16 @@ export interface SubnetWorkRun<Work extends WorkWithNode> {
   readonly plan: () => Promise<readonly Work[]>;
   /** When there is nothing to speak of. */
   readonly empty: string;
-  /** One subnet was asked for: what keeps it from being done ends the run. Else it is told, and the others are done. */
+  /**
+   * One thing was asked for: what keeps a part of it from being done ends the run, before or while it is done, and nothing further
+   * is begun. Else it is told, and the others are done.
+   */
   readonly isSingle: boolean;
-  /** How the work on one subnet is done; the changes in etcd alone when absent. */
-  readonly carryOut?: (work: Work) => Promise<void>;
+  /**
+   * How the work on one subnet is done; the changes in etcd alone when absent.
+   * @param stillOurs to be called before anything is done elsewhere than in etcd: throws Conflict `lock-lost`
+   */
+  readonly carryOut?: (work: Work, stillOurs: () => Promise<void>) => Promise<void>;
 }
 
 interface Outcome {
@@ -64,7 +79,7 @@ interface Outcome {
 /** A command that changes subnets: shows, asks, writes under the lock of one operator, looks again, prints. */
 export abstract class SubnetWorkCommand extends NetctlCommand {
   /**
-   * What is done about one subnet does not depend on the others: a conflict at one leaves it and goes on.
+   * Unless it is single, what is done about one subnet does not depend on the others: a conflict at one leaves it and goes on.
    * @throws what a single subnet is blocked by or fails with; Refused `not-confirmed`
    */
   protected async work<Work extends WorkWithNode>(
@@ -96,31 +111,38 @@ export abstract class SubnetWorkCommand extends NetctlCommand {
       if (options['dry-run'] && first.some(isToDo)) this.say('Dry run: nothing was written.');
       return shown(first);
     }
-    return withOperatorLock(this, opened, { breakLock: options['break-lock'], doing: run.doing }, async () => {
-      // Whoever had the lock before may have done it.
-      const works = await plan();
-      if (!works.some(isToDo)) return shown(works);
-      const planned = document(works.map(asPlanned), false);
-      await approve({
-        yes: options.yes,
-        show: async () => this.talk(await renderSubnetWork(planned, this.talkScreen, run.empty)),
-        question: 'Do this?',
-        nothing: 'nothing was done',
-      });
-      const outcomes = await carryOutAll(works, run, store);
-      const failures = outcomes.flatMap(({ failure }) => failure ?? []);
-      if (run.isSingle && failures[0] !== undefined) throw failures[0];
-      const done = document(
-        outcomes.map(({ report }) => report),
-        true,
-      );
-      await this.printDocument(done, subnetWorkListView(run.empty), options, () =>
-        renderSubnetWork(done, this.screen, run.empty),
-      );
-      const [code] = failures.map(({ exit }) => exit).sort(byGravity);
-      if (code !== undefined) this.exitWith(code);
-      return done;
-    });
+    return withOperatorLock(
+      this,
+      opened,
+      { breakLock: options['break-lock'], doing: run.doing },
+      async (_lost, stillOurs) => {
+        // Whoever had the lock before may have done it.
+        const works = await plan();
+        if (!works.some(isToDo)) return shown(works);
+        const planned = document(works.map(asPlanned), false);
+        await approve({
+          yes: options.yes,
+          show: async () => this.talk(await renderSubnetWork(planned, this.talkScreen, run.empty)),
+          question: 'Do this?',
+          nothing: 'nothing was done',
+        });
+        // The person may have thought about it for long.
+        await stillOurs();
+        const outcomes = await carryOutAll(works, run, store, stillOurs);
+        const failures = outcomes.flatMap(({ failure }) => failure ?? []);
+        if (run.isSingle && failures[0] !== undefined) throw failures[0];
+        const done = document(
+          outcomes.map(({ report }) => report),
+          true,
+        );
+        await this.printDocument(done, subnetWorkListView(run.empty), options, () =>
+          renderSubnetWork(done, this.screen, run.empty),
+        );
+        const [code] = failures.map(({ exit }) => exit).sort(byGravity);
+        if (code !== undefined) this.exitWith(code);
+        return done;
+      },
+    );
   }
 }
 
@@ -153,13 +175,34 @@ function refuseBlocked(problems: readonly Problem[]): void {
   });
 }
 
+function doneLines({ subnet, before = [], changes, after = [] }: WorkWithNode): readonly string[] {
+  const onNode = (steps: readonly StepReport[]) =>
+    steps.flatMap(({ title, changes: each }) => each.map(({ what }) => `${title}: ${what}`));
+  return [...onNode(before), ...changes.map(({ kind, key }) => `${subnet}: ${kind} ${key}`), ...onNode(after)];
+}
+
+/** The same error, with what had been done before it. */
+function behind(error: NetctlError, before: readonly string[]): NetctlError {
+  if (before.length === 0) return error;
+  const Kind = error instanceof Conflict ? Conflict : error instanceof Unreachable ? Unreachable : ChangeFailed;
+  return new Kind({
+    code: error.code,
+    message: error.message,
+    details: [...error.details, ...before.map((line) => `done before: ${line}`)],
+    next: error.next,
+    cause: error,
+  });
+}
+
 async function carryOutAll<Work extends WorkWithNode>(
   works: readonly Work[],
   run: SubnetWorkRun<Work>,
   store: Store,
+  stillOurs: () => Promise<void>,
 ): Promise<readonly Outcome[]> {
   const make = run.carryOut ?? (({ subnet, changes }: Work) => execute({ title: `subnet ${subnet}`, changes }, store));
   const failures = new Map<string, NetctlError>();
+  const before: string[] = [];
   let lost: NetctlError | undefined;
   for (const work of works.filter(isToDo)) {
     if (lost !== undefined) {
@@ -167,15 +210,17 @@ async function carryOutAll<Work extends WorkWithNode>(
       continue;
     }
     try {
-      await uninterrupted(() => make(work));
+      await uninterrupted(() => make(work, stillOurs));
+      before.push(...doneLines(work));
     } catch (error) {
       if (!(error instanceof NetctlError)) throw error;
+      // A running owner keeps the others of its leases too: what follows was planned for when this is done.
+      if (run.isSingle) throw behind(error, before);
       failures.set(work.subnet, error);
       // Another key will not fare better without etcd or without the lock.
       if (error.exit === exitCodes.unreachable || error.code === 'lock-lost') lost = error;
     }
   }
-  if (lost !== undefined && run.isSingle) throw lost;
   // What etcd acknowledged and what it holds are two questions.
   const rest = lost === undefined ? await run.plan() : [];
   return works.map((work): Outcome => {

@@ -1,11 +1,11 @@
 import { execute } from '../engine/execute';
 import { Conflict, InvalidInput, NetctlError } from '../errors';
 import { cidrsOverlap } from '../net/cidr';
-import { readLease } from '../net/lease';
-import { readReservations, reservationsPrefix } from '../net/reservation';
+import { type Lease, readLease } from '../net/lease';
+import { type Reservation, readReservations, reservationsPrefix } from '../net/reservation';
 import { readTombstones, type StoredTombstone, tombstonesPrefix } from '../net/tombstone';
 import { expiring } from '../plan/reset-lease';
-import { planUndo, type UndoPlan } from '../plan/undo-reclaim';
+import { planUndo, planUndos, type UndoPlan } from '../plan/undo-reclaim';
 import type { Store } from '../store/store';
 import type { UndoDocument, UndoItem, UndoState } from '../view/subnet-undo';
 import type { NetctlCommand } from './command';
@@ -55,7 +55,8 @@ export async function undoReclaim(
         command.say(`note: ${subnet} is there, and netctl keeps nothing else of it: nothing to put back`);
         return [];
       });
-  const plans = chosen.map((tombstone) => planUndo(tombstone, { ...contextOf(network), reservations }));
+  const context = { ...contextOf(network), reservations };
+  const plans = isList ? chosen.map((each) => planUndo(each, context)) : planUndos(chosen, context);
   const shown: UndoDocument = { prefix, applied: false, items: plans.map((plan) => itemOf(plan)) };
   const isAny = plans.some(({ fit }) => fit === 'free' || fit === 'there');
   if (isList || options.dryRun || !isAny) return shown;
@@ -69,18 +70,49 @@ export async function undoReclaim(
       const stop = AbortSignal.any([beginNoMore, lost]);
       const items: UndoItem[] = [];
       for (const plan of plans) {
-        const outcome = stop.aborted
-          ? { state: 'failed' as const, why: 'it was not begun' }
-          : await uninterrupted(() => putBack(plan, store, () => session.network(opened)));
-        items.push(itemOf(plan, outcome));
+        items.push(
+          stop.aborted
+            ? itemOf(plan, { state: 'failed', why: 'it was not begun' })
+            : await uninterrupted(() => putBackAsItIs(plan, look, () => session.network(opened))),
+        );
       }
       return { prefix, applied: items.some(({ state }) => state === 'restored'), items };
     },
   );
 }
 
-function contextOf({ prefix, version, leases, effective }: NetworkReading) {
-  return { prefix, version, leases: leases.leases, effective };
+interface Looked {
+  readonly network: NetworkReading;
+  readonly tombstones: readonly StoredTombstone[];
+  readonly reservations: readonly Reservation[];
+}
+
+/** A person may have thought about it for a while: planned anew, then done. */
+async function putBackAsItIs(
+  shown: UndoPlan,
+  look: () => Promise<Looked>,
+  lookAgain: () => Promise<NetworkReading>,
+): Promise<UndoItem> {
+  let looked: Looked;
+  try {
+    looked = await look();
+  } catch (error) {
+    return itemOf(shown, failureOf(error));
+  }
+  const { network, tombstones, reservations } = looked;
+  const kept = tombstones.find(({ ownKey }) => ownKey === shown.tombstone.ownKey);
+  const now = planUndo(kept ?? shown.tombstone, { ...contextOf(network), reservations });
+  if (kept === undefined && now.fit === 'there') return itemOf(now, { state: 'there', why: null });
+  if (now.fit === 'free' && (kept === undefined || shown.fit !== 'free')) {
+    const why = `${kept === undefined ? 'its record is gone' : 'it has changed'} since it was shown: look again`;
+    return itemOf(now, { state: 'conflict', why });
+  }
+  if (now.fit === 'taken' && shown.fit === 'free') return itemOf(now, { state: 'conflict', why: now.why });
+  return itemOf(now, await putBack(now, network.store, lookAgain));
+}
+
+function contextOf({ prefix, api, version, leases, effective }: NetworkReading) {
+  return { prefix, api, version, leases: leases.leases, effective };
 }
 
 function asCidr(subnet: string): string {
@@ -131,18 +163,18 @@ async function putBack(
     if (change !== null) {
       const { key, value, ttlSeconds, expected } = change;
       const written = await store.put({ key, value, ...(ttlSeconds === undefined ? {} : { ttlSeconds }) }, expected);
-      // The guard is on one key; a lease of another length for the same addresses has another one.
+      // The guard is on one key; a lease of another length for the same addresses has another one, and so has another lease of its node.
       const network = await lookAgain();
       const { leases } = network.leases;
       const own = readLease(written, network.prefix, network.version);
-      const rival =
-        own.subnet === null
-          ? undefined
-          : leases.find((each) => each.key !== key && own.subnet !== null && cidrsOverlap(each.subnet, own.subnet));
+      const rival = 'reason' in own ? undefined : leases.find((each) => each.key !== key && isRival(each, own));
       if (rival !== undefined) {
         const gone = { kind: 'delete', key, expected: written.revision, why: '' } as const;
         await execute({ title: 'undo', changes: [network.api === 'v2' ? expiring(gone, value) : gone] }, store);
-        return { state: 'taken', why: `${rival.publicIP ?? 'somebody'} took ${rival.subnetText} at the same moment` };
+        return {
+          state: 'conflict',
+          why: `${rival.publicIP ?? 'somebody'} took ${rival.subnetText} at the same moment`,
+        };
       }
       if (!leases.some((each) => each.key === key))
         return { state: 'failed', why: 'it is not there now: run it again' };
@@ -150,10 +182,16 @@ async function putBack(
     await store.delete(tombstone.ownKey, tombstone.ownRevision);
     return { state: change === null ? 'there' : 'restored', why: null };
   } catch (error) {
-    if (error instanceof Conflict) {
-      return { state: error.code === 'lock-lost' ? 'failed' : 'conflict', why: error.message };
-    }
-    if (error instanceof NetctlError) return { state: 'failed', why: error.message };
-    throw error;
+    return failureOf(error);
   }
+}
+
+function isRival(each: Lease, own: Lease): boolean {
+  return cidrsOverlap(each.subnet, own.subnet) || (own.publicIP !== null && each.publicIP === own.publicIP);
+}
+
+function failureOf(error: unknown): { readonly state: UndoState; readonly why: string } {
+  if (!(error instanceof NetctlError)) throw error;
+  const isRace = error instanceof Conflict && error.code !== 'lock-lost';
+  return { state: isRace ? 'conflict' : 'failed', why: error.message };
 }

@@ -33,6 +33,11 @@ export interface HeldLock {
   /** Aborted when the lock is no longer ours: no further change is to be begun. */
   readonly lost: AbortSignal;
   /**
+   * Asks etcd now: a machine that slept learns of a lost lock late, and what is done on a node no write of etcd guards.
+   * @throws Conflict `lock-lost`, and what etcd throws when it cannot be asked
+   */
+  stillOurs(): Promise<void>;
+  /**
    * Gives it back. False when that could not be done: then it runs out by itself.
    * @param isLast the store writes nothing more afterwards: work may still be under way in a process that ends
    */
@@ -105,6 +110,11 @@ class Held implements HeldLock {
     return this.ended.signal;
   }
 
+  async stillOurs(): Promise<void> {
+    if (!this.ended.signal.aborted && (await this.ours()) === undefined) this.end();
+    if (this.ended.signal.aborted) throw lost(this.made.key);
+  }
+
   async release(isLast = false): Promise<boolean> {
     this.isReleased = true;
     clearTimeout(this.timer);
@@ -157,7 +167,8 @@ class Held implements HeldLock {
   }
 
   private end(): void {
-    if (this.isReleased) return;
+    if (this.isReleased || this.ended.signal.aborted) return;
+    clearTimeout(this.timer);
     this.ended.abort();
     this.options.lost();
   }
@@ -166,6 +177,14 @@ class Held implements HeldLock {
 async function describe(store: Store, entry: Entry): Promise<OtherLock> {
   const ttls = await store.ttls([entry]);
   return { key: entry.key, holder: parseOperatorLock(entry.value), ttlSeconds: ttls.get(entry.key) ?? null };
+}
+
+function lost(key: string): Conflict {
+  return new Conflict({
+    code: 'lock-lost',
+    message: `this run no longer holds the lock ${JSON.stringify(key)}, so nothing further was begun: it ran out, or somebody broke it`,
+    next: ['See what the other one did, then run the command again: it goes on from what is there.'],
+  });
 }
 
 function locked(prefix: string, { key, holder, ttlSeconds }: OtherLock): Conflict {

@@ -9,10 +9,10 @@ export const reclaimTopics: readonly Topic[] = [
     meaning:
       'Only such leases are offered by netctl subnets reclaim. A deleted lease makes every other node drop its route at once and ends the flanneld that has it, so silence alone is never enough.',
     causes: [
-      'SSH reached the machine that has the public IP of the lease, and there no flanneld runs or would start, subnet.env does not name the subnet, and no device has an address of it.',
+      'SSH reached the machine that has the public IP of the lease, and there no flanneld runs or would start, subnet.env does not name the subnet, and no device has an address of it; and the lease was not written within half an hour, as for a node that is being set up.',
       'SSH reached that machine, and its flanneld runs and holds another subnet, which etcd confirms.',
       "Less time is left than flanneld's renew margin, so it was not renewed when a living flanneld would have; and from a place that hears other nodes nothing of it answers.",
-      'No node of the inventory has its public IP, because a person took it out; and neither the machine nor its addresses in the overlay answer nodes that hear others; and it was not written within half an hour.',
+      'No node of the inventory has its public IP, because a person took it out, nor may one that could not be asked and has no lease; and neither the machine nor its addresses in the overlay answer nodes that hear others; and it was not written within half an hour.',
     ],
     mend: [
       'Read the evidence: netctl subnets reclaim --dead --dry-run.',
@@ -28,12 +28,14 @@ export const reclaimTopics: readonly Topic[] = [
     causes: [
       'SSH does not reach its node, and the time of the lease is as that of a living node.',
       'Its machine was reached, and flanneld does not run but would start again.',
+      'Its machine was reached without flanneld, and the lease was written within half an hour: netctl node bootstrap makes the lease of a new node before flanneld is there, and a machine may be booting.',
+      'The inventory has no node with its public IP, but nodes that could not be asked: what it says of their addresses may be another than the one of flanneld, or a former one.',
       'No other node could be asked whether it still answers, or the nodes that were asked hear nobody else either.',
     ],
     mend: [
       'Wait: a lease that nobody renews goes by itself within a day, and is proven gone when less than the renew margin (an hour) is left.',
-      'If the machine can be reached: netctl node reset NODE takes flannel and the lease away.',
-      'If the machine is gone for good: take it out of netctl.yaml, then look again.',
+      'If the machine can be reached: netctl node reset NODE takes flannel and the lease away; netctl subnets release NODE only the lease, also one that was written just now.',
+      'If the machine is gone for good: take it out of netctl.yaml, then look again. Nodes that do not answer and have no lease have to be reached, or be taken out too.',
     ],
     see: ['proven-gone'],
   },

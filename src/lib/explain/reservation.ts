@@ -216,6 +216,24 @@ export const reservationTopics: readonly Topic[] = [
     ],
   },
   {
+    code: 'rehome-other-node',
+    title: 'The subnet is that of another node',
+    exit: exitCodes.refused,
+    meaning:
+      'rehome gives a node its own subnet under its new address. Given the lease of another one that lives, the two would work with one subnet, and the routes of all nodes would lead to the wrong one.',
+    causes: [
+      'The subnet or the address was mistyped.',
+      'In netctl.yaml the address in the lease is that of one node, and the new one that of another.',
+      'subnet.env on the node names another subnet: its flanneld took it when it started with the new address, and --drop does not name it.',
+    ],
+    mend: [
+      'netctl subnets ls and netctl node status tell which subnet each node has.',
+      'A left-over with a lease: --drop SUBNET. One whose lease has ended: remove subnet.env on the node, then run it again.',
+      'When another node was given the former address of this one: leave that other node out of netctl.yaml for this command.',
+    ],
+    see: ['public-ip-in-use', 'rehome-no-lease'],
+  },
+  {
     code: 'rehome-dual-stack',
     title: 'A lease with an IPv6 subnet is not given another address',
     exit: exitCodes.refused,

@@ -13,7 +13,9 @@ export interface Tombstone {
   readonly revision: string;
   /** The stored bytes, exactly. */
   readonly value: Uint8Array;
-  /** Seconds that it had left; null when it did not expire. */
+  /** It did not expire. False as well in records of before this was kept. */
+  readonly permanent: boolean;
+  /** Seconds that it had left; null when it did not expire, or when etcd did not say. */
   readonly ttlSeconds: number | null;
   /** ISO 8601, by the clock of the workstation. For people; nothing is decided by it. */
   readonly deletedAt: string;
@@ -67,7 +69,7 @@ const mostReasons = 32;
 const longestReason = 500;
 
 export function formatTombstone(tombstone: Tombstone): Uint8Array {
-  const { key, subnet, revision, value, ttlSeconds, deletedAt, deletedBy, command, reasons } = tombstone;
+  const { key, subnet, revision, value, permanent, ttlSeconds, deletedAt, deletedBy, command, reasons } = tombstone;
   return Buffer.from(
     JSON.stringify({
       apiVersion: 'netctl/v1',
@@ -78,6 +80,7 @@ export function formatTombstone(tombstone: Tombstone): Uint8Array {
       valueBase64: Buffer.from(value).toString('base64'),
       // For a person with etcdctl; `valueBase64` is what counts.
       ...(value.length > longestShownBytes ? {} : { value: Buffer.from(value).toString('utf8') }),
+      ...(permanent ? { permanent } : {}),
       ttlSeconds,
       deletedAt,
       deletedBy,
@@ -109,6 +112,7 @@ export function parseTombstone(bytes: Uint8Array): Tombstone | undefined {
     subnet: text('subnet'),
     revision: text('revision'),
     value: Buffer.from(base64, 'base64'),
+    permanent: field('permanent') === true,
     ttlSeconds: ttl,
     deletedAt: text('deletedAt'),
     deletedBy: text('deletedBy'),

@@ -43,6 +43,7 @@ export function planRemoval({ lease, entry, ttlSeconds, reasons }: GoneLease, co
     subnet: lease.subnetText,
     revision: lease.revision,
     value: entry.value,
+    permanent: entry.permanent,
     ttlSeconds,
     deletedAt: now.toISOString(),
     deletedBy: who,

@@ -2,11 +2,13 @@ import { formatCidr, type Ipv4Cidr, parseIpv4Cidr } from '../net/cidr';
 import type { FlannelVersion } from '../net/flannel-version';
 import { parseIpv4 } from '../net/ipv4';
 import type { Lease, LeaseReading } from '../net/lease';
+import { parseLeaseValue } from '../net/lease-value';
 import type { EffectiveConfig } from '../net/network-config';
 import { type NodeRef, nodesByPublicIP } from '../net/node-ref';
 import type { Problem } from '../net/problem';
 import { whyNoPublicIP } from '../net/public-ip';
 import { formatReservation, type ReservationReading } from '../net/reservation';
+import type { StoredTombstone } from '../net/tombstone';
 import { withPublicIP } from '../net/with-public-ip';
 import type { Entry } from '../store/store';
 import type { Change } from './change';
@@ -28,6 +30,8 @@ export interface RehomeScene {
   readonly effective: EffectiveConfig | null;
   readonly reservations: ReservationReading;
   readonly nodes: readonly NodeRef[];
+  /** What netctl has taken away: a run that was cut off has dropped its left-over before. */
+  readonly tombstones: readonly StoredTombstone[];
   readonly entryOf: (key: string) => Entry | undefined;
   /** How a lease is taken away, and kept for `netctl subnets undo`. */
   readonly removalOf: (lease: Lease, entry: Entry) => Removal;
@@ -47,7 +51,9 @@ export function planRehome({ subnet, to, drop }: RehomeWish, scene: RehomeScene)
   const text = formatCidr(subnet);
   const { leases } = scene.reading;
   const lease = leases.find((each) => isSame(each.subnet, subnet));
-  const node = nodesByPublicIP(scene.nodes).get(to)?.name ?? null;
+  const byIP = nodesByPublicIP(scene.nodes);
+  const taker = byIP.get(to);
+  const node = taker?.name ?? null;
   const work = { subnet: text, publicIP: to, node, from: lease?.publicIP ?? null, removal: null };
   const refuse = (problem: Problem): Rehome => ({ ...work, changes: [], problems: [problem] });
 
@@ -79,6 +85,16 @@ export function planRehome({ subnet, to, drop }: RehomeWish, scene: RehomeScene)
       ),
     );
   }
+  const holder = lease.publicIP === null ? undefined : byIP.get(lease.publicIP);
+  if (holder !== undefined && taker !== undefined && holder !== taker) {
+    return refuse(
+      otherNode(
+        text,
+        `${text} is the lease of ${holder.name} (${lease.publicIP}), and ${to} is ${taker.name}: another node's subnet is not moved`,
+        `netctl subnets ls tells the subnet of ${taker.name}; when ${lease.publicIP} was ${taker.name}'s before, leave ${holder.name} out of netctl.yaml for this command`,
+      ),
+    );
+  }
   const others = leases.filter((each) => each.publicIP === to && each.key !== lease.key);
   const [other] = others;
   const dropped = drop === null ? undefined : others.find((each) => isSame(each.subnet, drop));
@@ -89,7 +105,7 @@ export function planRehome({ subnet, to, drop }: RehomeWish, scene: RehomeScene)
       suggestion: `When it is a left-over of the same node: netctl subnets rehome ${text} --to ${to} --drop ${other.subnetText}`,
     });
   }
-  if (drop !== null && dropped === undefined && lease.publicIP !== to) {
+  if (drop !== null && dropped === undefined && lease.publicIP !== to && !wasDropped(drop, to, scene)) {
     return refuse(
       problem(
         'rehome-no-lease',
@@ -126,6 +142,16 @@ export function planRehome({ subnet, to, drop }: RehomeWish, scene: RehomeScene)
   const removal = dropped === undefined ? null : removalOf(dropped, scene);
   const changes: Change[] = [];
   if (removal !== null) changes.push(...(removal.keep === null ? [] : [removal.keep]), removal.remove);
+  // Before the lease: cut off in between, the reservation leads on, to the new address, and not back to the former one.
+  if (record !== undefined && record.publicIP !== to) {
+    changes.push({
+      kind: 'put',
+      key: record.key,
+      value: formatReservation({ ...record, publicIP: to }),
+      expected: record.revision,
+      why: 'its reservation goes with it',
+    });
+  }
   if (lease.publicIP !== to) {
     const value = withPublicIP(entry.value, to, scene.version);
     if (value === undefined) throw new TypeError(`${lease.key} was read, and cannot be changed`);
@@ -138,16 +164,20 @@ export function planRehome({ subnet, to, drop }: RehomeWish, scene: RehomeScene)
       why: `${text} goes with its node from ${lease.publicIP ?? 'no address'} to ${to}`,
     });
   }
-  if (record !== undefined && record.publicIP !== to) {
-    changes.push({
-      kind: 'put',
-      key: record.key,
-      value: formatReservation({ ...record, publicIP: to }),
-      expected: record.revision,
-      why: 'its reservation goes with it',
-    });
-  }
   return { ...work, removal, changes, problems: [] };
+}
+
+/** Has netctl taken this lease of that address away before? */
+function wasDropped(drop: Ipv4Cidr, to: string, { tombstones, version }: RehomeScene): boolean {
+  return tombstones.some(({ subnet, value }) => {
+    const read = subnet === formatCidr(drop) ? parseLeaseValue(value, version) : undefined;
+    return read?.kind === 'ok' && read.attrs.publicIP === to;
+  });
+}
+
+/** @param suggestion the way out */
+export function otherNode(subnet: string, message: string, suggestion: string): Problem {
+  return problem('rehome-other-node', subnet, message, suggestion);
 }
 
 function removalOf(lease: Lease, scene: RehomeScene): Removal | null {

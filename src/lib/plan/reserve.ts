@@ -6,6 +6,7 @@ import { nodesByPublicIP } from '../net/node-ref';
 import type { Problem } from '../net/problem';
 import { whyNoPublicIP } from '../net/public-ip';
 import { formatReservation, type Reservation, reservationKey, type StoredReservation } from '../net/reservation';
+import { shellWord } from '../net/shell-word';
 import type { Api } from '../store/store';
 import type { Change } from './change';
 import { isSame, type ReservationScene, type ReservationState, reservationJudge } from './reservation-state';
@@ -88,7 +89,8 @@ export function planEnforce(scene: ReserveScene): readonly SubnetWork[] {
 /**
  * The reservation goes, the lease stays: its node goes on with it. On v2 the lease gets a time to live again, so that it ends with
  * its node; the record goes last, and whoever was cut off in between runs the same again.
- * @param what a subnet, a public IP, or the name of a node; nothing is returned when nothing is kept for it
+ * @param what a subnet, a public IP, the name of a node, or the key of a record that cannot be read; nothing is returned when
+ * nothing is kept for it
  */
 export function planUnreserve(what: string, scene: ReserveScene): readonly SubnetWork[] {
   const text = what.trim().replace(/-(\d{1,2})$/, '/$1');
@@ -96,12 +98,14 @@ export function planUnreserve(what: string, scene: ReserveScene): readonly Subne
     ({ subnet, publicIP, node }) =>
       formatCidr(subnet) === text || publicIP === what || (nodeOf(publicIP, scene) ?? node) === what,
   );
-  const damaged = scene.reservations.damaged.filter(({ subnet }) => subnet !== null && formatCidr(subnet) === text);
+  const damaged = scene.reservations.damaged.filter(
+    ({ key, subnet }) => key === what || (subnet !== null && formatCidr(subnet) === text),
+  );
   return [
     ...wanted.map((reservation) => unreserve(reservation, scene)),
     ...damaged.map(
       ({ key, revision, reason }): SubnetWork => ({
-        subnet: text,
+        subnet: key === what ? key : text,
         publicIP: null,
         node: null,
         changes: [{ kind: 'delete', key, expected: revision, why: `it cannot be read: ${reason}` }],
@@ -197,7 +201,7 @@ function damagedProblem({
     severity: 'error',
     path: key,
     message: `${key} is among the reservations and cannot be read: ${reason}`,
-    suggestion: subnet === null ? null : `netctl subnets unreserve ${formatCidr(subnet)}, then reserve it again`,
+    suggestion: `netctl subnets unreserve ${subnet === null ? shellWord(key) : formatCidr(subnet)}, then reserve it again`,
   };
 }
 

@@ -3,6 +3,7 @@ import { cidrsOverlap, formatCidr } from '../net/cidr';
 import { configKey } from '../net/flannel-keys';
 import type { FlannelVersion } from '../net/flannel-version';
 import { type Lease, readLease } from '../net/lease';
+import { leaseKeyTail } from '../net/lease-key';
 import { judgeConfig, sameEffect } from '../net/network-config';
 import { ownPrefix } from '../net/own-keys';
 import { parseReservation, readReservations, type StoredReservation } from '../net/reservation';
@@ -153,6 +154,8 @@ function judgeOwn(tail: string, value: Uint8Array, now: Entry | undefined, sameP
       ? { state: 'unchanged', reason: null }
       : { state: 'kept', reason: 'it has been written since' };
   }
+  const misplaced = whyMisplaced(tail, value);
+  if (misplaced !== null) return { state: 'skipped', reason: misplaced };
   if (tail.startsWith('deleted/')) {
     if (parseTombstone(value) === undefined) return { state: 'skipped', reason: 'netctl cannot read it' };
     return samePrefix
@@ -161,6 +164,21 @@ function judgeOwn(tail: string, value: Uint8Array, now: Entry | undefined, sameP
   }
   const isReadable = tail.startsWith('history/') ? isHistoryRecord(value) : parseReservation(value).ok;
   return isReadable ? { state: 'create', reason: null } : { state: 'skipped', reason: 'netctl cannot read it' };
+}
+
+/**
+ * Why netctl never keeps this record under this key; null when it does, and when it cannot read it. A backup holds what was there, also
+ * what somebody put there by hand: it is left out, so that all else can be restored.
+ */
+function whyMisplaced(tail: string, value: Uint8Array): string | null {
+  const [folder = '', name = '', ...deeper] = tail.split('/');
+  // etcd v2 takes them for steps in a path.
+  if (deeper.length > 0 || name === '.' || name === '..') return 'it is not a key of netctl';
+  const read = folder === 'reservations' ? parseReservation(value) : undefined;
+  if (read?.ok !== true) return null;
+  const { subnet } = read.reservation;
+  if (name === leaseKeyTail(subnet.base, subnet.length, null)) return null;
+  return `it is about ${formatCidr(subnet)}, its key is not`;
 }
 
 /** A reservation that was made since and cannot be kept beside the one of the backup: a range is one node's, and a node has one. */

@@ -5,6 +5,7 @@ import { type Lease, readLease } from '../net/lease';
 import type { EffectiveConfig } from '../net/network-config';
 import type { Reservation } from '../net/reservation';
 import type { StoredTombstone } from '../net/tombstone';
+import type { Api } from '../store/store';
 import type { Change } from './change';
 import { leaseFitOf } from './lease-fit';
 
@@ -20,14 +21,15 @@ export interface UndoPlan {
   /** Why it cannot; null when it can. One clause. */
   readonly why: string | null;
   readonly publicIP: string | null;
-  /** With so much time it comes back. */
-  readonly ttlSeconds: number;
+  /** With so much time it comes back; null: for good. */
+  readonly ttlSeconds: number | null;
   /** Empty unless it is free. */
   readonly change: Extract<Change, { kind: 'put' }> | null;
 }
 
 export interface UndoContext {
   readonly prefix: string;
+  readonly api: Api;
   readonly version: FlannelVersion;
   readonly leases: readonly Lease[];
   /** Null when there is no config, or none that flanneld takes. */
@@ -41,17 +43,30 @@ const leastSeconds = 300;
 
 /**
  * The time that it had left when it went, a day at most. What lies between is not taken off: the node that it is put back for could
- * not renew it meanwhile. Five minutes at least, so that it does not go again before its owner has seen it.
+ * not renew it meanwhile. Five minutes at least, so that it does not go again before its owner has seen it. Null: without a time to
+ * live, as it was; on v2 only, because with v3 flanneld makes a lease of a day of every key.
  */
-export function undoSeconds({ ttlSeconds }: StoredTombstone): number {
+export function undoSeconds({ permanent, ttlSeconds }: StoredTombstone, api: Api): number | null {
+  if (permanent && api === 'v2') return null;
   return Math.max(leastSeconds, Math.min(mostSeconds, Math.floor(ttlSeconds ?? mostSeconds)));
+}
+
+/** Plans how several come back in this order: of two that cannot both be there, as two leases of one node, the first does. Pure. */
+export function planUndos(tombstones: readonly StoredTombstone[], context: UndoContext): readonly UndoPlan[] {
+  const leases = [...context.leases];
+  return tombstones.map((tombstone) => {
+    const plan = planUndo(tombstone, { ...context, leases });
+    const lease = plan.change === null ? undefined : leaseAt(plan.change.key, plan.change.value, context);
+    if (lease !== undefined && 'address' in lease) leases.push(lease);
+    return plan;
+  });
 }
 
 /** Plans how one comes back: created only if the key is absent. Pure. Whatever stands in the record is judged anew. */
 export function planUndo(tombstone: StoredTombstone, context: UndoContext): UndoPlan {
-  const { prefix, version, leases, effective, reservations } = context;
+  const { prefix, api, version, leases, effective, reservations } = context;
   const { key, value } = tombstone;
-  const ttlSeconds = undoSeconds(tombstone);
+  const ttlSeconds = undoSeconds(tombstone, api);
   const plan = (
     fit: UndoFit,
     why: string | null,
@@ -69,7 +84,7 @@ export function planUndo(tombstone: StoredTombstone, context: UndoContext): Undo
   if (!key.startsWith(folder) || key.includes('/', folder.length)) {
     return plan('unreadable', `${key} is not a key of a lease of ${prefix}`, null);
   }
-  const lease = readLease({ key, value, revision: '0', createdRevision: '0', permanent: false }, prefix, version);
+  const lease = leaseAt(key, value, context);
   if ('reason' in lease) return plan('unreadable', `flanneld could not read it: ${lease.reason}`, null);
   const { publicIP } = lease;
   // A person names the subnet, and the key is what would be written.
@@ -101,7 +116,11 @@ export function planUndo(tombstone: StoredTombstone, context: UndoContext): Undo
     key,
     value,
     expected: 'absent',
-    ttlSeconds,
+    ...(ttlSeconds === null ? {} : { ttlSeconds }),
     why: `${lease.subnetText} was taken away by ${tombstone.command}`,
   });
+}
+
+function leaseAt(key: string, value: Uint8Array, { prefix, version }: UndoContext): ReturnType<typeof readLease> {
+  return readLease({ key, value, revision: '0', createdRevision: '0', permanent: false }, prefix, version);
 }

@@ -13,8 +13,8 @@ export interface UndoItem {
   readonly publicIP: string | null;
   readonly state: UndoState;
   readonly why: string | null;
-  /** With so much time it comes back. */
-  readonly ttlSeconds: number;
+  /** With so much time it comes back; null: it does not expire. */
+  readonly ttlSeconds: number | null;
   readonly deletedAt: string;
   readonly deletedBy: string;
   readonly command: string;
@@ -51,7 +51,7 @@ export const undoListView: ListView<UndoItem> = {
     { header: 'STATE', cell: ({ state }) => ({ text: state, tone: tones[state] }) },
     {
       header: 'COMES WITH',
-      cell: ({ ttlSeconds }) => formatDuration(ttlSeconds),
+      cell: ({ ttlSeconds }) => (ttlSeconds === null ? 'no end' : formatDuration(ttlSeconds)),
       csv: ({ ttlSeconds }) => ttlSeconds,
       align: 'right',
       drop: 1,

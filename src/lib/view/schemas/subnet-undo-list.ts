@@ -13,7 +13,7 @@ export const subnetUndoList = documentSchema('SubnetUndoList', {
         .enum(['free', 'restored', 'there', 'taken', 'unfit', 'unreadable', 'conflict', 'failed'])
         .describe('free: can be put back. restored: was. there: is there already. The others: it cannot, see why.'),
       why: z.string().nullable(),
-      ttlSeconds: z.number().describe('With so much time it comes back.'),
+      ttlSeconds: z.number().nullable().describe('With so much time it comes back; null: it does not expire.'),
       deletedAt: z.string().describe('By the clock of the machine that took it away.'),
       deletedBy: z.string(),
       command: z.string(),
