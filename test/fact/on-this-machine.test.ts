@@ -42,13 +42,17 @@ it('tells of files whatever they are called and whatever is in them', async () =
   const { answers } = await survey(host, { contents: fileContents(paths), sums: fileSums(paths) }, options);
   const contents = paths.map((path) => knownValue(answers.contents).get(path));
   expect(contents[0]).toMatchObject({ value: { kind: 'file', mode: 0o640, sizeBytes: 1000, target: null } });
-  expect(contents[1]).toMatchObject({ value: { kind: 'link', target: odd } });
+  // The mode of a link says nothing: that of the file behind it is told too.
+  expect(contents[1]).toMatchObject({
+    value: { kind: 'link', target: odd, through: { kind: 'file', mode: 0o640 } },
+  });
+  expect(contents[0]).not.toHaveProperty('value.through');
   for (const file of contents.slice(0, 2)) {
     expect(file?.known === true && file.value.present ? Array.from(file.value.bytes ?? []) : undefined).toEqual([
       ...bytes,
     ]);
   }
-  expect(contents[2]).toMatchObject({ value: { kind: 'link', target: '/no/such/target', bytes: null } });
+  expect(contents[2]).toMatchObject({ value: { kind: 'link', target: '/no/such/target', through: null, bytes: null } });
   expect(contents[3]).toMatchObject({ value: { kind: 'folder', bytes: null } });
   expect(contents.slice(4)).toEqual([0, 1].map(() => ({ known: true, value: { present: false } })));
   const sha256 = createHash('sha256').update(bytes).digest('hex');

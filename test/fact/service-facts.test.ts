@@ -62,6 +62,19 @@ describe('docker', () => {
     });
   });
 
+  it('has no networks and no containers that are known when it failed to tell of some', () => {
+    const text = captured('docker-network-inspect-20.10.txt');
+    const gone = 'Error: No such network: 0a1b2c\nError response from daemon: network 0a1b2c not found\n';
+    expect(dockerNetworks.parse(printed(text, 1, gone)).known).toBe(true);
+    const late = 'Error response from daemon: context deadline exceeded\n';
+    expect(whyOf(dockerNetworks.parse(printed(text, 1, late)))).toContain('deadline');
+    expect(whyOf(dockerNetworks.parse(printed('[]\n', 1, late)))).toContain('deadline');
+    expect(dockerNetworks.parse(printed('[]\n', 1, gone)).known).toBe(false);
+    const line = `{"Id":"${'0a'.repeat(32)}","Name":"/web","Policy":"no","Pid":944,"Networks":{} }\n`;
+    expect(runningContainers.parse(printed(line, 1, 'Error: No such object: 0a1b2c\n')).known).toBe(true);
+    expect(whyOf(runningContainers.parse(printed(line, 1, late)))).toContain('deadline');
+  });
+
   it('tells which containers come back by themselves', () => {
     const line = (policy: string) =>
       `{"Id":"${'0a'.repeat(32)}","Name":"/web","Image":"lab.image","Policy":"${policy}","Pid":944,"Networks":{ "bridge":"172.17.0.3","new":"" } }\n`;

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { known } from '../../src/lib/fact/fact';
+import { known, unknown } from '../../src/lib/fact/fact';
+import type { NodeSeen } from '../../src/lib/fact/node-facts';
 import { parseInventory } from '../../src/lib/inventory/parse-inventory';
 import { parseFlannelVersion } from '../../src/lib/net/flannel-version';
 import { type Lease, readLease } from '../../src/lib/net/lease';
 import { judgeConfig } from '../../src/lib/net/network-config';
-import { type BootstrapWish, bootstrapQuestions, planBootstrap } from '../../src/lib/plan/bootstrap';
+import { type BootstrapWish, bootstrapQuestions, type NodePlan, planBootstrap } from '../../src/lib/plan/bootstrap';
 import type { HostChange, NodeStep } from '../../src/lib/plan/host-change';
 import { dockerNetwork, link, nodeSeen, process, unit, type Value } from '../support/node-seen';
 
@@ -172,11 +173,18 @@ function seenOf(world: World, wish: BootstrapWish) {
   });
 }
 
-function planOf(world: World, wish: BootstrapWish, leases: readonly Lease[] = []) {
+function planOf(
+  world: World,
+  wish: BootstrapWish,
+  leases: readonly Lease[] = [],
+  change: Partial<NodeSeen['answers']> = {},
+) {
   const node = wish.inventory.nodes[0];
   if (node === undefined) throw new Error('no node');
   const iface = { name: 'eth0', flag: 'eth0', mtuBytes: 1500, hasPublicIP: true };
-  const [plan] = planBootstrap([{ node, seen: seenOf(world, wish), iface, publicIP: '10.4.7.21' }], wish, leases);
+  const found = seenOf(world, wish);
+  const seen = { ...found, answers: { ...found.answers, ...change } };
+  const [plan] = planBootstrap([{ node, seen, iface, publicIP: '10.4.7.21' }], wish, leases);
   if (plan === undefined) throw new Error('no plan');
   return plan;
 }
@@ -376,6 +384,65 @@ describe.each(['systemd', 'supervisord'] as const)('planBootstrap with %s', (ser
     const iface = { name: 'eth0', flag: 'eth0', mtuBytes: 1500, hasPublicIP: true };
     const [plan] = planBootstrap([{ node, seen: blind, iface, publicIP: '10.4.7.21' }], wish, held);
     expect(plan?.problems.filter(({ code }) => code === 'node-file-unknown').length).toBeGreaterThan(3);
+  });
+
+  it('refuses a node whose systemd does not say what runs: flanneld may', () => {
+    const plan = planOf(bare(), wish, held, { units: unknown('systemctl: it took longer than 10 s') });
+    // With supervisord it is not systemd that is asked.
+    expect(plan.problems.some(({ code }) => code === 'units-unknown')).toBe(service === 'systemd');
+  });
+
+  describe('with a Docker of which something is not known', () => {
+    const late = unknown('docker: it took longer than 10 s');
+    const errors = (plan: NodePlan) => plan.problems.filter(({ severity }) => severity === 'error');
+
+    it.each<[string, Partial<NodeSeen['answers']>, string]>([
+      ['whether it runs', { dockerd: late }, 'whether it runs'],
+      ['its networks', { networks: late }, 'its networks'],
+      ['its containers', { containers: late }, 'which containers run'],
+      ['what it says of itself', { docker: late }, 'what it says of itself'],
+      ['the links', { links: late }, 'the links of the node'],
+      ['its unit', { dockerUnit: late }, 'how systemd starts it'],
+      [
+        'all, because it does not answer, and yet runs',
+        { docker: known({ state: 'stopped', why: 'Cannot connect to the Docker daemon' }), networks: late },
+        'process 8 runs, and does not answer: Cannot connect',
+      ],
+      ['where it runs: one answers that is none of the node', { dockerd: known([]) }, 'no dockerd is seen'],
+    ])('refuses the node and restarts nothing: %s', (_, change, what) => {
+      const world = bare();
+      for (const done of [false, true]) {
+        if (done) for (const each of changesOf(planOf(world, wish).steps)) make(world, each);
+        const plan = planOf(world, wish, held, change);
+        expect(errors(plan)).toEqual([
+          expect.objectContaining({ code: 'docker-unknown', message: expect.stringContaining(what) as string }),
+        ]);
+        expect(changesOf(plan.steps).map(shown).join('\n')).not.toMatch(/docker\.service|daemon\.json/);
+      }
+    });
+
+    it('plans for one that is known not to run, whatever cannot be asked of it then', () => {
+      const stopped = { docker: known({ state: 'stopped', why: 'Cannot connect' } as const), dockerd: known([]) };
+      const plan = planOf(bare(), wish, [], { ...stopped, networks: late, containers: late });
+      expect(errors(plan)).toEqual([]);
+      expect(plan.docker.restart).toMatchObject({ kind: 'start', why: ['Docker does not run'] });
+    });
+
+    it('is what it was for a machine that has none', () => {
+      const none = unknown('docker is not installed');
+      const program = { version: null, path: null, validates: false, hasClient: false };
+      const without = { docker: none, networks: none, containers: none, dockerd: known([]), dockerUnit: known([]) };
+      const plan = planOf(bare(), wish, [], { ...without, dockerProgram: known(program) });
+      // The preflight refuses it, or was told not to.
+      expect(errors(plan)).toEqual([]);
+    });
+
+    it('writes no ExecStart= without a program', () => {
+      const inventory = { ...wish.inventory, docker: { ...wish.inventory.docker, style: 'options-file' as const } };
+      const plan = planOf(bare(), { ...wish, inventory }, [], { dockerUnit: known([]) });
+      expect(errors(plan).map(({ code }) => code)).toEqual(['not-dockerd']);
+      expect(changesOf(plan.steps).map(shown).join('\n')).not.toMatch(/zz-netctl-flannel/);
+    });
   });
 
   it('cannot give a node the subnet of another: that is an error, by which nothing is done', () => {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { addressOf } from '../../src/lib/fact/address';
 import type { DirectRouteAnswers } from '../../src/lib/fact/direct-route-facts';
-import { known } from '../../src/lib/fact/fact';
+import { known, unknown } from '../../src/lib/fact/fact';
 import type { RouteTo } from '../../src/lib/fact/route-to';
 import { parseInventory } from '../../src/lib/inventory/parse-inventory';
 import { isWrittenByNetctl } from '../../src/lib/net/written-by-netctl';
@@ -223,9 +223,23 @@ describe('routes between nodes without flannel', () => {
       texts: { known: false, why: 'no' },
     } as const;
     expect(new Set(errors(planDirectRoutes('node1', blind, wish)))).toEqual(
-      new Set(['routes-unknown', 'node-file-unknown']),
+      new Set(['routes-unknown', 'node-file-unknown', 'docker-unknown']),
     );
     expect(routeRows(blind, wish.fleet, 'node1')).toBeUndefined();
+  });
+
+  it('restart no Docker of which something is not known, also where all is as it should be', () => {
+    const node = new SimulatedNode('192.168.21.136');
+    const late = unknown('docker: it took longer than 10 s');
+    for (const done of [false, true]) {
+      if (done) node.apply(plan(node, 'node1').steps);
+      for (const change of [{ networks: late }, { dockerd: late }, { containers: late }, { links: late }]) {
+        const found = planDirectRoutes('node1', { ...answersOf(node, 'node1'), ...change }, wish);
+        expect(errors(found)).toContain('docker-unknown');
+        const lines = found.steps.flatMap(({ changes }) => changes.map((each) => JSON.stringify(each)));
+        expect(lines.join('\n')).not.toMatch(/docker\.service|daemon\.json/);
+      }
+    }
   });
 
   it('are impossible when the inventory tells of none, or of a subnet that holds a node', () => {

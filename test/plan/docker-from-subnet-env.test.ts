@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -149,6 +150,20 @@ describe.each(Object.keys(shells))('the script that a node runs in front of dock
     run(shell, 'json', path('env'), '0', path('link.json'), 'mtu');
     expect(get('real.json')).toBe('{"mtu": 1450}');
     expect(get('link.json')).toBe('{"mtu": 1450}');
+  });
+
+  it('writes options through a link, which stays', () => {
+    put('real.env', 'FLANNEL_DOCKER_OPTS=""\n');
+    for (const name of ['opts.link', 'kept.opts']) rmSync(path(name), { force: true });
+    symlinkSync('real.env', path('opts.link'));
+    put('env', env);
+    const write = () => run(shell, 'options', path('env'), '0', path('opts.link'), path('kept.opts'), 'OPTS', 'mtu');
+    write();
+    expect([lstatSync(path('opts.link')).isSymbolicLink(), get('real.env')]).toEqual([true, 'OPTS=" --mtu=1450"\n']);
+    put('real.env', '');
+    put('env', '');
+    write();
+    expect([lstatSync(path('opts.link')).isSymbolicLink(), get('real.env')]).toEqual([true, 'OPTS=" --mtu=1450"\n']);
   });
 
   it('waits for a file that comes late, and for one of the boot before to be written anew', () => {

@@ -1,17 +1,19 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { known, unknown } from '../../src/lib/fact/fact';
+import type { ResetAnswers } from '../../src/lib/fact/reset-facts';
 import { parseInventory } from '../../src/lib/inventory/parse-inventory';
 import { parseFlannelVersion } from '../../src/lib/net/flannel-version';
 import type { Lease } from '../../src/lib/net/lease';
 import { readLeases } from '../../src/lib/net/lease';
 import { judgeConfig } from '../../src/lib/net/network-config';
-import { planDocker } from '../../src/lib/plan/docker';
-import { dockerFactsOf } from '../../src/lib/plan/docker-step';
+import { planNodeDocker } from '../../src/lib/plan/docker-step';
 import { flannelFiles, flannelFilesWish } from '../../src/lib/plan/flannel-files';
 import { sha256Of } from '../../src/lib/plan/host-change';
 import { hostFiles } from '../../src/lib/plan/host-files';
 import { planReset, type ResetPlan, type ResetWish, resetQuestions } from '../../src/lib/plan/reset';
 import { expiring, releaseLease } from '../../src/lib/plan/reset-lease';
-import { link, route } from '../support/node-seen';
+import { knownValue } from '../fact/captured';
+import { dockerRunning, link, route } from '../support/node-seen';
 import { process, SimulatedNode } from '../support/simulated-node';
 
 const version = parseFlannelVersion('v0.28.9');
@@ -104,11 +106,10 @@ function bootstrapped(): SimulatedNode {
     '-A FLANNEL-FWD -s 172.7.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT',
     '-A FLANNEL-FWD -d 172.7.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT',
   );
-  const docker = planDocker(
-    dockerFactsOf(node.answers(resetQuestions(node1, wish)), inventory.docker, {
-      path: '/run/flannel/subnet.env',
-      text: subnetEnv,
-    }),
+  const docker = planNodeDocker(
+    node.answers(resetQuestions(node1, wish)),
+    inventory.docker,
+    { path: '/run/flannel/subnet.env', text: subnetEnv },
     { style: 'daemon-json', after: ['flanneld.service'], follow: true },
   );
   for (const { path, mode, after } of docker.writes) if (after !== null) node.put(path, after, mode);
@@ -226,11 +227,12 @@ describe('resetting a node', () => {
       node.things.delete(path);
     }
     const inOptions = { ...inventory, docker: { style: 'options-file' } } as const;
-    const facts = dockerFactsOf(node.answers(resetQuestions(node1, wish)), inOptions.docker, {
-      path: '/run/flannel/subnet.env',
-      text: subnetEnv,
-    });
-    const docker = planDocker(facts, { style: 'options-file', after: ['flanneld.service'], follow: true });
+    const docker = planNodeDocker(
+      node.answers(resetQuestions(node1, wish)),
+      inOptions.docker,
+      { path: '/run/flannel/subnet.env', text: subnetEnv },
+      { style: 'options-file', after: ['flanneld.service'], follow: true },
+    );
     for (const { path, mode, after } of docker.writes) if (after !== null) node.put(path, after, mode);
     for (const path of ['/run/docker_opts.env', '/var/lib/netctl/docker_opts.env']) {
       node.put(path, 'FLANNEL_DOCKER_OPTS=" --bip=172.7.21.1/24 --ip-masq=true --mtu=1450"\n');
@@ -353,6 +355,91 @@ describe('resetting a node', () => {
     expect(hidden.problems.some(({ code, severity }) => code === 'node-file-unknown' && severity === 'error')).toBe(
       true,
     );
+  });
+
+  describe('with a Docker of which something is not known', () => {
+    const late = unknown('docker: it took longer than 10 s');
+
+    it.each<[string, Partial<ResetAnswers>]>([
+      ['whether it runs', { dockerd: late }],
+      ['its networks', { networks: late }],
+      ['its containers', { containers: late }],
+      ['whether live-restore is on', { docker: late }],
+      ['docker0', { links: late }],
+      ['its unit', { dockerUnit: late }],
+    ])('does nothing: %s', (_, change) => {
+      node.containers = ['web'];
+      const found = planReset(
+        { node: node1, answers: { ...node.answers(resetQuestions(node1, wish)), ...change } },
+        wish,
+      );
+      expect(found.problems).toContainEqual(
+        expect.objectContaining({
+          code: 'docker-unknown',
+          severity: 'error',
+          message: expect.stringContaining('10 s'),
+        }),
+      );
+      expect(words(found).join('\n')).not.toMatch(/docker\.service|daemon\.json|docker stop|netctl-docker-follow/);
+    });
+  });
+
+  it('has the containers come back that it stops by hand because of live-restore', () => {
+    node.containers = ['db', 'web', 'job'];
+    const answers = node.answers(resetQuestions(node1, wish));
+    const policies = ['unless-stopped', 'always', 'no'];
+    const containers = knownValue(answers.containers).map((each, index) => ({
+      ...each,
+      restartPolicy: policies[index] ?? '',
+      restartsWithDocker: index < 2,
+    }));
+    const live = { docker: dockerRunning('20.10.24', { isLiveRestore: true }), containers: known(containers) };
+    const found = planReset({ node: node1, answers: { ...answers, ...live } }, wish);
+    const step = found.steps.find(({ title }) => title.startsWith('Docker'));
+    const lines = (step?.changes ?? []).map((change) => ('argv' in change ? change.argv.join(' ') : change.kind));
+    expect(lines.filter((line) => /^docker|restart docker|docker info/.test(line))).toEqual([
+      'docker stop -- db web job',
+      'systemctl restart docker.service',
+      expect.stringContaining('docker info'),
+      'docker start -- db',
+    ]);
+    const [last] = (step?.undo ?? []).slice(-1);
+    expect(last).toMatchObject({ change: { argv: ['docker', 'start', '--', 'db', 'web'] }, evenWhenStopped: true });
+    expect(step?.mind).toContain('these stay stopped, their restart policy does not bring them back: job');
+  });
+
+  it('takes away what a bootstrap that was cut off has left beside daemon.json', () => {
+    const path = '/etc/docker/daemon.json.netctl-candidate';
+    node.put(path, '{ half of', 0o600);
+    const before = node.text('/etc/docker/daemon.json');
+    node.apply(plan(node).steps);
+    expect([node.text(path), before === null]).toEqual([null, false]);
+    expect(plan(node).steps).toEqual([]);
+  });
+
+  it('takes its keys out of the file behind a link, and leaves both', () => {
+    const path = '/etc/docker/daemon.json';
+    const bytes = Buffer.from(node.text(path) ?? '');
+    const answers = node.answers(resetQuestions(node1, wish));
+    const at = knownValue(answers.texts);
+    const state = { uid: 0, gid: 0, sizeBytes: 20, modifiedAtSeconds: 0, target: '/srv/daemon.json', bytes };
+    const link = known({
+      present: true as const,
+      kind: 'link' as const,
+      mode: 0o777,
+      through: { kind: 'file' as const, mode: 0o600 },
+      ...state,
+    });
+    const linked = { ...answers, texts: known(new Map([...at, [path, link]])) };
+    const found = planReset({ node: node1, answers: linked }, wish);
+    expect(found.problems.filter(({ severity }) => severity === 'error')).toEqual([]);
+    const touched = found.steps.flatMap(({ changes }) =>
+      changes.filter((each) => 'path' in each && each.path.startsWith(path)),
+    );
+    expect(touched.map(({ kind }) => kind)).toEqual(['write', 'write']);
+    const [last] = touched.slice(-1);
+    expect(last).toMatchObject({ mode: 0o600 });
+    expect(last?.kind === 'write' ? JSON.parse(Buffer.from(last.content).toString('utf8')) : null).toEqual({});
   });
 
   it('never shows a password', () => {

@@ -104,7 +104,7 @@ export function fileText({ texts }: Answers<NodeFacts>, path: string): Known<str
   if (file === undefined) return unknown(`${path} was not asked for`);
   if (!file.known) return unknown(`${path}: ${file.why}`);
   if (!file.value.present) return { known: true, value: null };
-  if (file.value.bytes === null) return unknown(`${path} is a folder`);
+  if (file.value.bytes === null) return unknown(`${path} is no file`);
   return { known: true, value: new TextDecoder().decode(file.value.bytes) };
 }
 

@@ -3,7 +3,6 @@ import { basename } from 'node:path';
 import { preflight } from '../check/preflight';
 import type { PreflightCheck, PreflightProblem } from '../check/preflight-checks';
 import { interfaceFor, interfaceOptions, publicIPFor } from '../check/preflight-interface';
-import { describe } from '../engine/carry-out';
 import { execute } from '../engine/execute';
 import { InvalidInput, NetctlError, Refused } from '../errors';
 import { type NodeSeen, nodeFacts } from '../fact/node-facts';
@@ -19,13 +18,16 @@ import {
   type NodePlan,
   planBootstrap,
 } from '../plan/bootstrap';
+import { isDockerUnknown } from '../plan/docker-step';
 import type { BootstrapDocument, NodeReport } from '../view/node-bootstrap';
 import { nodeReport, plannedState, unreachableReport } from '../view/node-bootstrap';
 import { askFleet } from './ask-fleet';
+import { askWhenSettled } from './ask-when-settled';
 import { carryOutFleet } from './carry-out-fleet';
 import type { NetctlCommand } from './command';
 import { flannelCertificatesAndKey } from './flannel-certificates';
 import { uninterrupted } from './interrupt';
+import { leftOver } from './left-over';
 import { readPasswordFile } from './load-etcd-options';
 import { lookAgain } from './look-again';
 import type { Hosts } from './nodes';
@@ -75,7 +77,7 @@ export async function bootstrap(
       archive: null,
       applied: false,
       problems: [],
-      items: first.failed,
+      items: first.lost,
     };
   }
   const archive = await archiveFor(
@@ -111,7 +113,7 @@ export async function bootstrap(
     problems: findings.filter(({ node }) => node === null),
     items: nodes.flatMap((node) => reports.find(({ name }) => name === node.name) ?? []),
   });
-  const shown = document([...first.failed, ...planned.reports], false);
+  const shown = document([...first.lost, ...planned.reports], false);
   const ready = planned.plans.filter(({ problems }) => !problems.some(({ severity }) => severity === 'error'));
   const work = ready.filter(({ steps, subnet }) => steps.length > 0 || subnet.change !== null);
   if (options.dryRun || work.length === 0) return shown;
@@ -133,7 +135,11 @@ export async function bootstrap(
   });
 
   // Look again: what was acknowledged and what is there now are two questions.
-  const again = await ask(work.flatMap(({ node: name }) => nodes.filter((node) => node.name === name)));
+  const again = await askWhenSettled(
+    nodes.filter(({ name }) => outcomes.some(({ item, kind }) => item.node === name && kind === 'done')),
+    ask,
+    ({ seen }) => isDockerUnknown(seen.answers, inventory.docker),
+  );
   const fresh = await session.network(network).catch((error: unknown) => {
     if (error instanceof NetctlError) return error;
     throw error;
@@ -152,18 +158,12 @@ export async function bootstrap(
         new Error(`all was done, but it could not be looked at again: ${fresh.message}`),
       );
     }
-    const left = rest?.plans.find(({ node }) => node === plan.node);
-    const lost = again.failed.find(({ name }) => name === plan.node);
+    const lost = again.lost.find(({ name }) => name === plan.node);
     if (lost !== undefined) return { ...nodeReport(plan, 'failed'), error: lost.error };
-    if (left !== undefined && (left.steps.length > 0 || left.subnet.change !== null)) {
-      const things = left.steps.flatMap(({ changes }) => changes.map(describe));
-      return nodeReport(
-        plan,
-        'failed',
-        new Error(`all was done, but it is not as it should be; still to do: ${things.join('; ')}`),
-      );
-    }
-    return nodeReport(plan, 'done');
+    const next = rest?.plans.find(({ node }) => node === plan.node);
+    const none = rest?.failed.find(({ name }) => name === plan.node);
+    const left = leftOver({ steps: next?.steps ?? [], problems: next?.problems ?? none?.problems ?? [] });
+    return left === undefined ? nodeReport(plan, 'done') : nodeReport(plan, 'failed', new Error(left));
   });
   const done = nodes.filter(({ name }) => reports.some((report) => report.name === name && report.state === 'done'));
   const looks =
@@ -179,7 +179,7 @@ export async function bootstrap(
     if (!look.isReachable) return { ...report, state: 'failed', error: look.error.message };
     return { ...report, problems: look.state.problems };
   });
-  return document([...first.failed, ...planned.failed, ...looked], true);
+  return document([...first.lost, ...planned.failed, ...looked], true);
 }
 
 async function intentOf(
@@ -224,13 +224,13 @@ async function askNodes(
   intent: BootstrapIntent,
   hosts: Hosts,
   atOnce: number,
-): Promise<{ readonly asked: readonly Asked[]; readonly failed: readonly NodeReport[] }> {
+): Promise<{ readonly asked: readonly Asked[]; readonly lost: readonly NodeReport[] }> {
   const peers = inventory.nodes.flatMap(({ publicIP }) => publicIP ?? []);
   const { asked, lost } = await askFleet(nodes, hosts, atOnce, (node) => {
     const others = peers.filter((peer) => peer !== node.publicIP);
     return nodeFacts(bootstrapQuestions(node, intent, others));
   });
-  return { asked: asked.map(({ node, ...seen }) => ({ node, seen })), failed: lost.map(unreachableReport) };
+  return { asked: asked.map(({ node, ...seen }) => ({ node, seen })), lost: lost.map(unreachableReport) };
 }
 
 interface Planned {

@@ -48,6 +48,7 @@ export async function carryOutFleet<Plan extends FleetPlan>(
       const host = await hosts.of(node);
       const total = plan.steps.reduce((sum, { changes }) => sum + changes.length, 0);
       let done = 0;
+      const told: unknown[] = [];
       const make = async (step: NodeStep): Promise<void> => {
         try {
           await uninterrupted(() =>
@@ -56,6 +57,7 @@ export async function carryOutFleet<Plan extends FleetPlan>(
               stop: beginNoMore,
               member,
               doing: (change) => progress.doing(plan.node, describe(change), ++done, total),
+              tell: (error) => told.push(error),
             }),
           );
         } catch (error) {
@@ -71,6 +73,8 @@ export async function carryOutFleet<Plan extends FleetPlan>(
       };
       try {
         for (const step of plan.steps) await (step.oneAtATime === undefined ? make(step) : docker.run(inTurn(step)));
+        // All is done, and yet something failed.
+        if (told.length > 0) throw told[0];
       } catch (error) {
         progress.end(plan.node, `failed: ${error instanceof Error ? error.message : String(error)}`);
         throw error;

@@ -1,4 +1,3 @@
-import { describe } from '../engine/carry-out';
 import { InvalidInput } from '../errors';
 import { directRouteFacts } from '../fact/direct-route-facts';
 import type { Inventory, InventoryNode } from '../inventory/inventory';
@@ -10,11 +9,14 @@ import {
   planDirectRoutes,
   routeRows,
 } from '../plan/direct-routes';
+import { isDockerUnknown } from '../plan/docker-step';
 import { type NodeReport, plannedState, unreachableReport } from '../view/node-bootstrap';
 import { type RoutesDocument, type RoutesSyncDocument, routesReport } from '../view/routes';
 import { askFleet } from './ask-fleet';
+import { askWhenSettled } from './ask-when-settled';
 import { carryOutFleet } from './carry-out-fleet';
 import type { NetctlCommand } from './command';
+import { leftOver } from './left-over';
 import type { Hosts } from './nodes';
 import type { Session } from './session';
 
@@ -99,7 +101,7 @@ export async function syncRoutes(
 
   // Look again: what was acknowledged and what is there now are two questions.
   const done = nodes.filter(({ name }) => outcomes.some(({ item, kind }) => item.node === name && kind === 'done'));
-  const again = await ask(done);
+  const again = await askWhenSettled(done, ask, ({ answers }) => isDockerUnknown(answers, inventory.docker));
   const reports = plans.map((plan): NodeReport => {
     const outcome = outcomes.find(({ item }) => item.node === plan.node);
     if (outcome === undefined) return routesReport(plan, stateOf(plan));
@@ -110,10 +112,8 @@ export async function syncRoutes(
       const error = again.lost.find(({ node }) => node === plan.node)?.error ?? 'it could not be looked at again';
       return { ...routesReport(plan, 'failed'), error };
     }
-    const rest = planDirectRoutes(plan.node, seen.answers, wish).steps.flatMap(({ changes }) => changes.map(describe));
-    if (rest.length === 0) return routesReport(plan, 'done');
-    const error = new Error(`all was done, but it is not as it should be; still to do: ${rest.join('; ')}`);
-    return routesReport(plan, 'failed', error);
+    const left = leftOver(planDirectRoutes(plan.node, seen.answers, wish));
+    return left === undefined ? routesReport(plan, 'done') : routesReport(plan, 'failed', new Error(left));
   });
   return document([...lost, ...reports], true);
 }

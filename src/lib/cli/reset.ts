@@ -1,21 +1,23 @@
 import { createReadStream } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { describe } from '../engine/carry-out';
 import { execute } from '../engine/execute';
 import { NetctlError } from '../errors';
 import { resetFacts } from '../fact/reset-facts';
 import type { Inventory, InventoryNode } from '../inventory/inventory';
 import { parseArchiveName, readFlannelArchive } from '../net/flannel-archive';
+import { isDockerUnknown } from '../plan/docker-step';
 import { planReset, type ResetNode, type ResetPlan, type ResetWish, resetQuestions } from '../plan/reset';
 import { expiring } from '../plan/reset-lease';
 import type { Entry } from '../store/store';
 import { plannedState } from '../view/node-bootstrap';
 import { lostReset, type ResetDocument, type ResetReport, resetReport } from '../view/node-reset';
 import { askFleet } from './ask-fleet';
+import { askWhenSettled } from './ask-when-settled';
 import { carryOutFleet } from './carry-out-fleet';
 import type { NetctlCommand } from './command';
 import { uninterrupted } from './interrupt';
+import { leftOver } from './left-over';
 import type { Hosts } from './nodes';
 import { withOperatorLock } from './operator-lock';
 import type { NetworkReading, Session } from './session';
@@ -76,8 +78,10 @@ export async function reset(
   });
 
   // Look again: what was acknowledged and what is there now are two questions. A lease goes only when its flanneld has gone.
-  const again = await ask(
+  const again = await askWhenSettled(
     nodes.filter(({ name }) => outcomes.some(({ item, kind }) => item.node === name && kind === 'done')),
+    ask,
+    ({ answers }) => isDockerUnknown(answers, inventory.docker),
   );
   const reports = new Map<string, ResetReport>();
   const done: ResetPlan[] = [];
@@ -121,10 +125,8 @@ function stateOf({ problems, steps, lease }: ResetPlan) {
 }
 
 function stillThere(rest: ResetPlan, { answers }: ResetNode): string | undefined {
-  const things = rest.steps.flatMap(({ changes }) => changes.map(describe));
-  if (things.length > 0) return `all was done, but it is not as it should be; still to do: ${things.join('; ')}`;
-  const error = rest.problems.find(({ severity }) => severity === 'error');
-  if (error !== undefined) return error.message;
+  const left = leftOver(rest);
+  if (left !== undefined) return left;
   if (!answers.flanneld.known) return `whether flanneld has ended is not known: ${answers.flanneld.why}`;
   return answers.flanneld.value.length === 0 ? undefined : 'flanneld still runs, so its lease was left';
 }

@@ -1,4 +1,4 @@
-import { ChangeFailed, Unreachable } from '../errors';
+import { ChangeFailed, NetctlError, Unreachable } from '../errors';
 import type { Host, Output } from '../host/host';
 import { type Before, pushFile, removeFile, writeFile } from '../host/write-file';
 import type { HostChange, NodeStep, SeenPath } from '../plan/host-change';
@@ -13,6 +13,8 @@ export interface CarryOut {
   readonly stop?: AbortSignal;
   /** Told before each change is made. */
   readonly doing?: (change: HostChange) => void;
+  /** Told of a failure that undoes nothing (`undoesNothing`), so that further steps can be made; without it the step ends with it. */
+  readonly tell?: (error: unknown) => void;
 }
 
 const commandTimeoutMs = 60_000;
@@ -26,24 +28,38 @@ const waitPauseMs = 500;
  */
 export async function carryOut(step: NodeStep, context: CarryOut): Promise<void> {
   const begun = new Set<HostChange>();
+  const told: unknown[] = [];
+  const tell = context.tell ?? ((error: unknown) => told.push(error));
   try {
     for (const change of step.changes) {
       context.signal?.throwIfAborted();
       if (context.stop?.aborted === true) throw stopped(context.host);
       context.doing?.(change);
       begun.add(change);
-      await make(change, context);
+      try {
+        await make(change, context);
+      } catch (error) {
+        if (change.kind !== 'run' || change.undoesNothing !== true) throw error;
+        tell(error);
+      }
     }
   } catch (error) {
     // Stopped between two changes nothing is broken; what is half done is finished by running the command again.
     const isStopped = error instanceof ChangeFailed && error.code === 'node-change-stopped';
-    const undo = (step.undo ?? []).flatMap((each) => {
-      if (!('of' in each)) return [each];
-      return begun.has(each.of) ? [each.change] : [];
+    const undo = (step.undo ?? []).filter((each) => {
+      if (!('of' in each)) return !isStopped;
+      return begun.has(each.of) && (!isStopped || each.evenWhenStopped === true);
     });
-    if (isStopped || undo.length === 0) throw error;
-    throw await undone(undo, context, error);
+    const failures = await takeBack(
+      undo.map((each) => ('of' in each ? each.change : each)),
+      context,
+    );
+    // Nothing but our own traces was tidied away: then it is the failure alone that counts.
+    const isTidied = undo.every((each) => 'of' in each && each.evenWhenStopped === true);
+    throw failures.length === 0 && isTidied ? error : undone(failures, error);
   }
+  const [first] = told;
+  if (first !== undefined) throw first;
 }
 
 function stopped(host: Host): ChangeFailed {
@@ -54,7 +70,8 @@ function stopped(host: Host): ChangeFailed {
   });
 }
 
-async function undone(undo: readonly HostChange[], context: CarryOut, cause: unknown): Promise<unknown> {
+/** @returns what could not be put back, and why */
+async function takeBack(undo: readonly HostChange[], context: CarryOut): Promise<readonly string[]> {
   const failures: string[] = [];
   for (const change of undo) {
     try {
@@ -66,6 +83,10 @@ async function undone(undo: readonly HostChange[], context: CarryOut, cause: unk
       if (error instanceof Unreachable) break;
     }
   }
+  return failures;
+}
+
+function undone(failures: readonly string[], cause: unknown): ChangeFailed {
   const message = cause instanceof Error ? cause.message : String(cause);
   return new ChangeFailed({
     code: 'node-change-undone',
@@ -73,7 +94,9 @@ async function undone(undo: readonly HostChange[], context: CarryOut, cause: unk
       failures.length === 0
         ? `${message}; what was there before was put back`
         : `${message}; and it could not all be put back`,
-    details: failures,
+    // What the command that failed has said stands there.
+    details: [...(cause instanceof NetctlError ? cause.details : []), ...failures],
+    ...(cause instanceof NetctlError ? { next: cause.next } : {}),
     cause,
   });
 }
@@ -135,9 +158,10 @@ function beforeOf(seen: SeenPath): Before {
       return 'absent';
     case 'file':
       return { sha256: seen.sha256 };
+    case 'anything':
     case 'link':
     case 'folder':
-      // Written through, or refused by what writes: no sum can be compared.
+      // Ours, or written through, or refused by what writes: no sum can be compared.
       return 'anything';
     default:
       return seen satisfies never;

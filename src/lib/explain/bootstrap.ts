@@ -105,7 +105,23 @@ export const bootstrapTopics: readonly Topic[] = [
     title: 'A command on a node failed',
     meaning: 'What was done before it stays done; what comes after it was not begun on this node. Other nodes go on.',
     causes: ['The last lines that it printed say why.'],
-    mend: ['Mend the cause and run the same command again: it goes on from what is there.'],
+    mend: [
+      'Mend the cause and run the same command again: it goes on from what is there.',
+      'A container that docker start could not start again keeps nothing from being done: start it by hand.',
+    ],
+  },
+  {
+    code: 'units-unknown',
+    exit: exitCodes.refused,
+    title: 'systemd did not say what runs on a node',
+    meaning:
+      'What is not known is not taken for "no": a flanneld that runs would be restarted as one that does not. Nothing is done on the node.',
+    causes: [
+      'systemd is busy or hangs, so that systemctl show took longer than 10 seconds.',
+      'The machine has no systemd: flannel.service in netctl.yaml can be supervisord.',
+    ],
+    mend: ['systemctl show flanneld.service on the node: when it answers, run the same command again.'],
+    see: ['docker-unknown'],
   },
   {
     code: 'too-many-failures',

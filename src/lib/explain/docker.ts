@@ -126,6 +126,30 @@ export const dockerTopics: readonly Topic[] = [
     mend: ['Install Docker, or name its unit.'],
   },
   {
+    code: 'docker-unknown',
+    title: 'What Docker is like on a node could not be found out',
+    meaning:
+      'What is not known is not taken for "no": a Docker that is only too busy to answer would be restarted as one that does not run, and its containers with it. Nothing is done on the node; after the work on a node it counts as not confirmed. A Docker that certainly does not run is no such case: it is started.',
+    causes: [
+      'Docker is busy or hangs: docker info, docker ps or docker network inspect took longer than 10 seconds.',
+      'There is no docker client on the node, or netctl is not root there.',
+      'A file of docker.service, daemon.json or a file of environment variables cannot be read.',
+    ],
+    mend: [
+      'docker info; docker ps; docker network inspect bridge as root on the node: when these answer, run the same command again.',
+      'A Docker that hangs for good: systemctl status docker, and mend or stop it first.',
+    ],
+    see: ['docker-not-running', 'node-file-unknown'],
+  },
+  {
+    code: 'docker-file-odd',
+    title: 'A file of Docker’s settings is a folder, or a symbolic link that leads to no file',
+    meaning:
+      'netctl reads daemon.json and the files that docker.service takes variables from as Docker does, and writes them through a symbolic link, which stays. Where there is no file at its end, nothing can be read or written, and nothing is done on the node.',
+    causes: ['What the link leads to was moved, or is on a disk that is not mounted.'],
+    mend: ['Put the file there, or take the link away.'],
+  },
+  {
     code: 'docker-flags-by-hand',
     title: 'Flannel’s options stand in Docker’s command line',
     meaning:
@@ -198,10 +222,11 @@ export const dockerTopics: readonly Topic[] = [
   },
   {
     code: 'not-dockerd',
-    title: 'Docker’s unit starts something else than dockerd',
-    meaning: 'Flags cannot be added to a shell or a wrapper.',
-    causes: ['docker.service was replaced by hand.'],
-    mend: ['Take the style daemon-json: it needs no flags.'],
+    title: 'Docker’s unit starts something else than dockerd, or nothing',
+    meaning:
+      'Flags cannot be added to a shell or a wrapper, nor to a unit without ExecStart=: a line of flags alone would keep Docker from starting.',
+    causes: ['docker.service was replaced by hand.', 'Docker’s unit has another name.'],
+    mend: ['Take the style daemon-json: it needs no flags.', 'Name the unit: docker: { service: NAME }'],
   },
   {
     code: 'drop-in-overruled',

@@ -27,3 +27,8 @@ export function whyFailed(what: string, output: Output): Unknown {
     output.code === null ? `${what} was ended by a signal` : `${what} ended with exit code ${output.code}`,
   );
 }
+
+/** Did the command stumble over nothing but things that went away while it was asked? Then what it shows of the others is all there is. */
+export function isOnlyOfGone(output: Output): boolean {
+  return answerLines(output.stderr.subarray(0, 65_536)).every((line) => /\bno such\b|\bnot found\b/i.test(line));
+}

@@ -1,5 +1,5 @@
 import { type Address, addressOf } from './address';
-import { answerLines, whyFailed } from './answer-text';
+import { answerLines, isOnlyOfGone, whyFailed } from './answer-text';
 import { type Fact, known, shellCommand } from './fact';
 import { countIn, entriesOf, fieldOf, parseJsonAnswer, textIn } from './json-answer';
 
@@ -33,7 +33,7 @@ export const runningContainers: Fact<readonly RunningContainer[]> = {
   parse(output) {
     const lines = answerLines(output.stdout);
     // A container that ended between the two commands makes the second one fail and still show the others.
-    if (output.code !== 0 && lines.length === 0) return whyFailed('docker', output);
+    if (output.code !== 0 && (lines.length === 0 || !isOnlyOfGone(output))) return whyFailed('docker', output);
     return known(
       lines.flatMap((line) => {
         const json = parseJsonAnswer(line);

@@ -1,5 +1,5 @@
 import { type Address, addressOf, countOf, deviceName, type Range, rangeOf } from './address';
-import { answerText, whyFailed } from './answer-text';
+import { answerText, isOnlyOfGone, whyFailed } from './answer-text';
 import { type Fact, known, shellCommand, unknown } from './fact';
 import { entriesOf, fieldOf, flagIn, type Json, listOf, parseJsonAnswer, textIn } from './json-answer';
 
@@ -34,8 +34,9 @@ export const dockerNetworks: Fact<readonly DockerNetwork[]> = {
   parse(output) {
     const list = parseJsonAnswer(answerText(output.stdout));
     // A network that went away between the two commands makes the second one fail and still show the others.
-    if (!Array.isArray(list))
-      return output.code === 0 ? unknown('docker network inspect gave no list') : whyFailed('docker', output);
+    if (output.code === 0 && !Array.isArray(list)) return unknown('docker network inspect gave no list');
+    if (!Array.isArray(list) || (output.code !== 0 && (list.length === 0 || !isOnlyOfGone(output))))
+      return whyFailed('docker', output);
     return known(list.flatMap((entry) => networkOf(entry) ?? []));
   },
 };

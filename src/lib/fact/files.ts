@@ -12,6 +12,8 @@ export interface FileState {
   readonly modifiedAtSeconds: number;
   /** Where a link points; null for what is no link. */
   readonly target: string | null;
+  /** What a link leads to in the end; null when it leads nowhere. Absent for what is no link. */
+  readonly through?: { readonly kind: FileState['kind']; readonly mode: number } | null;
 }
 
 /** `absent` is certain: a file that we may not look at is unknown. */
@@ -21,11 +23,12 @@ export type FileFact<T extends object = object> = Known<
 
 /**
  * One line a file: `kind mode uid gid size mtime`, then blanks and base64, so that no name and no content can pass for a line.
+ * Behind a link's target stands the mode of what it leads to, after a comma.
  * Links are shown as links; what is asked of their content is that of the file behind them.
  */
 const looking = `b() { base64 | tr -d '\\n'; }
 look() {
-if [ -L "$1" ]; then t=$(readlink "$1" | b); else t=-; fi
+if [ -L "$1" ]; then t=$(readlink "$1" | b),$(stat -L -c %f -- "$1" 2>/dev/null || echo -); else t=-; fi
 if s=$(stat -c '%f %u %g %s %Y' -- "$1" 2>/dev/null); then printf '%s %s ' "$s" "$t"
 else
 d=$1
@@ -144,7 +147,8 @@ function fileOf<T extends object>(line: string, more: (field: string) => Known<T
   const rest = more(field);
   if (!rest.known) return rest;
   const mode = Number.parseInt(raw, 16);
-  const targetBytes = target === '-' ? undefined : bytesOf(target);
+  const [link = '-', through] = target.split(',');
+  const targetBytes = link === '-' ? undefined : bytesOf(link);
   return known({
     present: true,
     kind: kinds[mode >> 12] ?? 'other',
@@ -154,8 +158,15 @@ function fileOf<T extends object>(line: string, more: (field: string) => Known<T
     sizeBytes: Number(size),
     modifiedAtSeconds: Number(modified),
     target: targetBytes === undefined ? null : answerText(targetBytes).replace(/\n$/, ''),
+    ...(through === undefined ? {} : { through: throughOf(through) }),
     ...rest.value,
   });
+}
+
+function throughOf(raw: string): NonNullable<FileState['through']> | null {
+  if (!/^[0-9a-f]{1,8}$/.test(raw)) return null;
+  const mode = Number.parseInt(raw, 16);
+  return { kind: kinds[mode >> 12] ?? 'other', mode: mode & 0o7777 };
 }
 
 function bytesOf(base64: string): Uint8Array | undefined {

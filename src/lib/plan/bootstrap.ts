@@ -17,10 +17,10 @@ import { formatSubnetEnv, parseSubnetEnv } from '../net/subnet-env';
 import { supervisorProgramFile } from '../net/supervisor-program';
 import type { Api } from '../store/store';
 import { type AssignedSubnet, assignSubnets } from './assign-subnets';
-import { type DockerFacts, type DockerPlan, dockerFiles, followUnit, planDocker } from './docker';
-import { dockerEnvironmentFiles, dockerFactsOf, dockerStep, unreadDropIn } from './docker-step';
+import { type DockerFacts, type DockerPlan, dockerFiles, followUnit } from './docker';
+import { dockerEnvironmentFiles, dockerStep, planNodeDocker, unreadDropIn } from './docker-step';
 import { type FlannelFiles, flannelFiles, flannelFilesWish, flannelLayout, type NodeFamily } from './flannel-files';
-import { fileChanges, type HostChange, type NodeStep, seenSum, seenText } from './host-change';
+import { fileChanges, type HostChange, type NodeStep, seenSum, seenText, throughLink } from './host-change';
 import { type HostFiles, hostFilePaths, hostFiles } from './host-files';
 import { publishedType } from './lease-fit';
 import type { NodeCommand, NodeFile } from './node-file';
@@ -196,7 +196,7 @@ function subnetFileOf(node: InventoryNode, seen: NodeSeen, wish: BootstrapWish):
 }
 
 function textAt(seen: NodeSeen, path: string): string | null {
-  const found = seenText(seen.answers.texts, path);
+  const found = throughLink(seenText(seen.answers.texts, path));
   return found?.kind === 'file' ? found.text : null;
 }
 
@@ -217,12 +217,10 @@ function planNode(at: BootstrapNode, wish: BootstrapWish, subnet: AssignedSubnet
 
   const started = flannelStep(at, wish, flannel, subnet, lease, problems);
   const host = hostStep(at, wish, problems, started.step.changes.length > 0);
-  const docker = planDocker(
-    dockerFactsOf(
-      seen.answers,
-      wish.inventory.docker,
-      subnetEnvOf(at, wish, flannel.layout.subnetFile, subnet.subnet, started.restarts),
-    ),
+  const docker = planNodeDocker(
+    seen.answers,
+    wish.inventory.docker,
+    subnetEnvOf(at, wish, flannel.layout.subnetFile, subnet.subnet, started.restarts),
     {
       style: wish.inventory.docker.style ?? inventoryDefaults.docker.style,
       after: ['flanneld.service'],
@@ -368,6 +366,17 @@ function unknownFile(path: string): Problem {
   };
 }
 
+/** A flanneld that may be running is not restarted because systemd did not say. */
+function unitsUnknown(why: string): Problem {
+  return {
+    code: 'units-unknown',
+    severity: 'error',
+    path: 'flanneld.service',
+    message: `whether flanneld runs could not be found out: ${why}; nothing is done on this node`,
+    suggestion: 'When this answers there, run the same command again: systemctl show flanneld.service docker.service',
+  };
+}
+
 // ---- flannel ----
 
 function flannelStep(
@@ -411,6 +420,7 @@ function flannelStep(
   problems.push(...unknown.map(unknownFile));
 
   const isSystemd = (wish.inventory.flannel.service ?? inventoryDefaults.flannel.service) === 'systemd';
+  if (isSystemd && !answers.units.known) problems.push(unitsUnknown(answers.units.why));
   const unit = answers.units.known ? answers.units.value.get('flanneld.service') : undefined;
   const program = answers.supervisor.known
     ? answers.supervisor.value.programs.find(({ name }) => name === 'flanneld')

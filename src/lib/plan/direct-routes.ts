@@ -18,8 +18,8 @@ import {
   forwardingFile,
   readDirectRouteScript,
 } from './direct-route-files';
-import { type DockerPlan, dockerDefaults, dockerFiles, planDocker } from './docker';
-import { dockerEnvironmentFiles, dockerFactsOf, dockerStep } from './docker-step';
+import { type DockerPlan, type DockerWish, dockerDefaults, dockerFiles } from './docker';
+import { dockerEnvironmentFiles, dockerStep, planNodeDocker } from './docker-step';
 import { fileChanges, type HostChange, type NodeStep, seenText } from './host-change';
 
 /** A node among those that route to each other. */
@@ -369,11 +369,9 @@ function bridgeStep(
     return null;
   }
   const { docker } = inventory;
-  const facts = dockerFactsOf(answers, docker, {
-    path: inventory.flannel.subnetFile ?? inventoryDefaults.flannel.subnetFile,
-    text: null,
-  });
-  const plan = planDocker(facts, { style: 'daemon-json', values: { bip: bridgeOf(subnet) }, after: [] });
+  const subnetFile = inventory.flannel.subnetFile ?? inventoryDefaults.flannel.subnetFile;
+  const wish: DockerWish = { style: 'daemon-json', values: { bip: bridgeOf(subnet) }, after: [] };
+  const plan = planNodeDocker(answers, docker, { path: subnetFile, text: null }, wish);
   problems.push(
     ...plan.refusals,
     ...plan.problems.filter(({ severity }) => severity !== 'error'),
@@ -381,7 +379,8 @@ function bridgeStep(
     ...docker28(answers),
   );
   // Nothing follows flannel here: of what the planner has for it only the setting itself is wanted.
-  const isJson = ({ path }: { readonly path: string }): boolean => path === facts.daemonJson.path;
+  const daemonJson = docker.daemonJson ?? inventoryDefaults.docker.daemonJson;
+  const isJson = ({ path }: { readonly path: string }): boolean => path === daemonJson;
   const plain: DockerPlan = {
     ...plan,
     writes: plan.writes.filter(isJson),

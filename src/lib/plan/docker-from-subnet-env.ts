@@ -55,6 +55,11 @@ read_subnet_env() {
 	[ -n "$bip" ]
 }
 
+# Where a symbolic link leads to, so that it stays one; another path itself.
+through() {
+	if [ -L "$1" ]; then readlink -f "$1"; else echo "$1"; fi
+}
+
 # Puts a finished file in the place of another, with the mode and owner that it has.
 put() {
 	chcon --reference="$2" "$1" 2>/dev/null || :
@@ -134,6 +139,7 @@ options() {
 		esac
 	done
 	for each in "$kept" "$file"; do
+		each=$(through "$each") || continue
 		mkdir -p "$(dirname "$each")" || continue
 		echo "$variable=\"$line\"" >"$each.netctl.$$" && put "$each.netctl.$$" "$each" || say "$each was not written"
 	done
@@ -170,7 +176,7 @@ options)
 		exit 1
 	else
 		say "$subnet_env has no subnet yet; $1 is as it was last"
-		cp "$2" "$1.netctl.$$" && put "$1.netctl.$$" "$1"
+		to=$(through "$1") && cp "$2" "$to.netctl.$$" && put "$to.netctl.$$" "$to"
 	fi
 	;;
 follow)

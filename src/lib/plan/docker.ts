@@ -16,9 +16,11 @@ export interface FileFact {
   readonly path: string;
   readonly text: string | null;
   readonly mode: number | null;
+  /** Reached through a symbolic link, which is somebody's own: it is written through, never removed. */
+  readonly isLink?: true;
 }
 
-/** `docker network inspect bridge`: what the default bridge is now, whatever the files say. Null: not told. */
+/** `docker network inspect bridge`: what the default bridge is now, whatever the files say. */
 export interface RunningBridge {
   /** `IPAM.Config[].Subnet` of IPv4, such as 10.1.74.0/24. */
   readonly subnet: string | null;
@@ -28,6 +30,7 @@ export interface RunningBridge {
   readonly ipMasq: boolean | null;
 }
 
+/** All of it known: where something is not, there is nothing to plan with (`dockerFactsOf`). */
 export interface DockerFacts {
   /** /etc/docker/daemon.json. */
   readonly daemonJson: FileFact;
@@ -38,10 +41,11 @@ export interface DockerFacts {
   readonly version: string | null;
   /** IPv4 addresses of docker0 such as 172.17.0.1/16; null when there is no docker0. */
   readonly docker0: { readonly addresses: readonly string[] } | null;
-  /** Null when Docker does not answer. */
+  /** Null when Docker does not run, or has no default bridge. */
   readonly bridge: RunningBridge | null;
   /** Names of the containers that run. */
   readonly containers: readonly string[];
+  /** Null when Docker does not run. */
   readonly liveRestore: boolean | null;
   readonly subnetEnv: { readonly path: string; readonly text: string | null };
   /** The files of `dockerFiles(wish)`, so that a plan knows what is there. One that is not listed counts as absent. */
@@ -177,21 +181,16 @@ export function planDocker(facts: DockerFacts, wish: DockerWish): DockerPlan {
   ];
 
   const nothing = {
-    style: wish.style,
+    ...refusedDockerPlan(wish, refusals),
     problems,
     values,
     expected: expectedOf(values, file, command),
-    writes: [],
-    reload: false,
-    enable: [],
-    disable: [],
-    restart: null,
-    validate: null,
-    undo: [],
   };
-  if (file.kind === 'refused' || refusals.length > 0) return { ...nothing, refusals };
+  if (file.kind === 'refused' || refusals.length > 0) return nothing;
 
   const replaced = hand.flags.filter(({ source }) => source.variable === null);
+  const execStart = execStartOf(base, replaced, wish.style === 'options-file' && hand.variable === null);
+  if (execStart === undefined) return { ...nothing, refusals: [noProgram()] };
   const dropIn = dropInText({
     wish,
     settings,
@@ -200,7 +199,7 @@ export function planDocker(facts: DockerFacts, wish: DockerWish): DockerPlan {
     daemonJson: facts.daemonJson.path,
     // Theirs is the same file under their own variable: then it is only kept up to date.
     variable: hand.variable ?? dockerDefaults.variable,
-    execStart: execStartOf(base, replaced, wish.style === 'options-file' && hand.variable === null),
+    execStart,
   });
   const overruled = overruledBy(base.files, settings.dropIn, dropIn);
   if (overruled !== null) return { ...nothing, refusals: [overruled] };
@@ -243,7 +242,6 @@ export function planDocker(facts: DockerFacts, wish: DockerWish): DockerPlan {
   const units = writes.filter(({ path }) => path.startsWith('/etc/systemd/'));
   return {
     ...nothing,
-    refusals,
     writes,
     reload: units.length > 0,
     enable: wish.follow === true && !wasFollowing ? [followUnit] : [],
@@ -251,6 +249,24 @@ export function planDocker(facts: DockerFacts, wish: DockerWish): DockerPlan {
     restart: restartOf(facts, values, nothing.expected),
     validate: edit.changes.length > 0 && hasValidate(facts.version) ? validateWords(command, replaced) : null,
     undo: [...writes].reverse().map(undoOf),
+  };
+}
+
+/** No plan, and why. */
+export function refusedDockerPlan({ style }: Pick<DockerWish, 'style'>, refusals: readonly Problem[]): DockerPlan {
+  return {
+    style,
+    refusals,
+    problems: [],
+    values: {},
+    expected: { address: null, subnet: null, mtu: null, ipMasq: null },
+    writes: [],
+    reload: false,
+    enable: [],
+    disable: [],
+    restart: null,
+    validate: null,
+    undo: [],
   };
 }
 
@@ -291,8 +307,11 @@ export function planDockerReset(
         path: facts.daemonJson.path,
         mode: facts.daemonJson.mode ?? 0o644,
         before: facts.daemonJson.text,
-        // A file that is just what we make out of nothing was made by us.
-        after: mergeDaemonJson({ kind: 'absent' }, values).text === file.text ? null : edit.text,
+        // A file that is just what we make out of nothing was made by us; a link to one was not.
+        after:
+          facts.daemonJson.isLink !== true && mergeDaemonJson({ kind: 'absent' }, values).text === file.text
+            ? null
+            : edit.text,
         why: `${edit.changes.map(({ key }) => key).join(', ')} came from netctl`,
       });
     }
@@ -661,8 +680,11 @@ function dropInText({ wish, settings, keys, subnetEnv, daemonJson, variable, exe
   return `${lines.join('\n')}\n`;
 }
 
-/** The distribution's own line, to the word, less the flags that are replaced; null when nothing has to be changed in it. */
-function execStartOf(base: DockerUnit, without: readonly DockerdFlag[], append: boolean): string | null {
+/**
+ * The distribution's own line, to the word, less the flags that are replaced; null when nothing has to be changed in it, undefined when
+ * the unit names no program: a line of flags alone would keep Docker from starting.
+ */
+function execStartOf(base: DockerUnit, without: readonly DockerdFlag[], append: boolean): string | null | undefined {
   if (without.length === 0 && !append) return null;
   const own = `$${dockerDefaults.variable}`;
   const start = listSetting(unitSettings(base.files), 'Service', 'ExecStart').at(-1);
@@ -676,7 +698,18 @@ function execStartOf(base: DockerUnit, without: readonly DockerdFlag[], append: 
     if (at >= 0) gone.splice(at, 1);
     return at < 0 && text !== own;
   });
+  const [program] = words;
+  if (program === undefined || kept[0] !== program || program.text.startsWith('$')) return undefined;
   return [...kept.map(({ written }) => written), ...(append ? [own] : [])].join(' ');
+}
+
+function noProgram(): Problem {
+  return refusal(
+    'not-dockerd',
+    'docker.service',
+    'docker.service starts no program that is known here: flags cannot be added to it',
+    "Name Docker's unit in netctl.yaml (docker: { service: NAME }), or take the style daemon-json.",
+  );
 }
 
 /** Does another drop-in, read after ours, take back what ours says? */
@@ -759,7 +792,7 @@ function restartOf(facts: DockerFacts, values: DaemonJsonPart, expected: DockerP
     }
   }
   const { bridge } = facts;
-  if (bridge === null) why.push('Docker does not say what its bridge is');
+  if (bridge === null) why.push('Docker has no default bridge');
   if (bridge?.mtu != null && mtu !== null && bridge.mtu !== mtu)
     why.push(`containers get MTU ${bridge.mtu}, it should be ${mtu}`);
   if (bridge?.ipMasq != null && ipMasq !== null && bridge.ipMasq !== ipMasq) {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Known } from '../fact/fact';
-import type { FileContent, FileFact, FileSum } from '../fact/files';
+import type { FileContent, FileFact, FileState, FileSum } from '../fact/files';
 import type { MemberName } from '../net/flannel-archive';
 import type { NodeFile } from './node-file';
 
@@ -9,8 +9,13 @@ export type SeenPath =
   | { readonly kind: 'absent' }
   /** `text` is there when it may be shown in a difference. */
   | { readonly kind: 'file'; readonly sha256: string; readonly mode: number; readonly text: string | null }
-  | { readonly kind: 'link'; readonly target: string }
-  | { readonly kind: 'folder'; readonly mode: number };
+  /** `behind`: what it leads to in the end, where that was looked at; `absent` when it leads nowhere. */
+  | { readonly kind: 'link'; readonly target: string; readonly behind?: SeenBehind }
+  | { readonly kind: 'folder'; readonly mode: number }
+  /** A scratch file of our own: whatever a run of before has left there may go. */
+  | { readonly kind: 'anything' };
+
+type SeenBehind = Extract<SeenPath, { readonly kind: 'absent' | 'file' | 'folder' }>;
 
 /** One thing that ought to change on a node, as plain data. Paths are absolute; the owner is root. */
 export type HostChange =
@@ -49,6 +54,8 @@ export type HostChange =
       readonly timeoutMs?: number;
       /** Left out when this ends with 1: what the change before it stops may clean up by itself. */
       readonly onlyIf?: readonly [string, ...string[]];
+      /** A failure takes nothing back and holds nothing up; it is told when the changes behind it are made. */
+      readonly undoesNothing?: true;
       readonly why: string;
     }
   /** Runs a command again and again until it succeeds. */
@@ -63,6 +70,8 @@ export type HostChange =
 export interface Undo {
   readonly of: HostChange;
   readonly change: HostChange;
+  /** Also when the run was stopped between two changes, where all else stays as it is: what nobody would bring back later. */
+  readonly evenWhenStopped?: true;
 }
 
 /** Changes that belong together. When one fails those behind it are not made, and `undo` is. */
@@ -86,11 +95,22 @@ export function seenText(facts: Known<ReadonlyMap<string, FileFact<FileContent>>
   const fact = facts.known ? facts.value.get(path) : undefined;
   if (fact === undefined || !fact.known) return undefined;
   if (!fact.value.present) return { kind: 'absent' };
-  const { kind, mode, target, bytes } = fact.value;
-  if (kind === 'link') return { kind: 'link', target: target ?? '' };
+  const { kind, mode, target, through, bytes } = fact.value;
+  if (kind !== 'link') return seenBehind(kind, mode, bytes);
+  const behind =
+    through === null ? { kind: 'absent' as const } : through && seenBehind(through.kind, through.mode, bytes);
+  return { kind: 'link', target: target ?? '', ...(behind === undefined ? {} : { behind }) };
+}
+
+function seenBehind(kind: FileState['kind'], mode: number, bytes: Uint8Array | null): SeenBehind | undefined {
   if (kind === 'folder') return { kind: 'folder', mode };
   if (kind !== 'file' || bytes === null) return undefined;
   return { kind: 'file', sha256: sha256Of(bytes), mode, text: Buffer.from(bytes).toString('utf8') };
+}
+
+/** A path as one sees it who reads it and writes to it: a link stands for what it leads to. Undefined when that is not known. */
+export function throughLink(seen: SeenPath | undefined): Exclude<SeenPath, { readonly kind: 'link' }> | undefined {
+  return seen?.kind === 'link' ? seen.behind : seen;
 }
 
 export function seenSum(facts: Known<ReadonlyMap<string, FileFact<FileSum>>>, path: string): SeenPath | undefined {
@@ -120,10 +140,12 @@ export function fileChanges(
       case 'file': {
         if (file.onlyIfAbsent === true && before.kind !== 'absent') break;
         const content = typeof file.content === 'string' ? Buffer.from(file.content) : file.content;
-        const isRight = before.kind === 'file' && before.sha256 === sha256Of(content) && before.mode === file.mode;
+        const there = throughLink(before);
+        const isFile = there?.kind === 'file';
+        const isRight = isFile && there.sha256 === sha256Of(content) && there.mode === file.mode;
         if (!isRight) {
           const { path, mode, isSecret, why } = file;
-          changes.push({ kind: 'write', path, mode, content, before, isSecret, why });
+          changes.push({ kind: 'write', path, mode, content, before: isFile ? there : before, isSecret, why });
         }
         break;
       }

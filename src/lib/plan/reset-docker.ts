@@ -7,8 +7,9 @@ import { formatIpv4 } from '../net/ipv4';
 import { mergeDaemonJson, readDaemonJson, removeFromDaemonJson } from '../net/json-edit';
 import type { Problem } from '../net/problem';
 import { type DockerFacts, type DockerWish, dockerDefaults, type FileWrite, planDockerReset } from './docker';
+import { stayStopped, stopContainers } from './docker-containers-stop';
 import { type DockerAnswers, dockerWrite } from './docker-step';
-import type { HostChange, NodeStep } from './host-change';
+import type { HostChange, NodeStep, Undo } from './host-change';
 
 export interface DockerResetInput {
   readonly node: string;
@@ -76,35 +77,40 @@ export function resetDocker(input: DockerResetInput): DockerReset {
   const changes: HostChange[] = disabled(input.facts, removed).map((unit) =>
     run('no longer wanted', ['systemctl', 'disable', '--now', unit]),
   );
-  changes.push(...early.map(dockerWrite));
-  if (early.some((write) => write.path.startsWith('/etc/systemd/')) || input.service?.needsReload === true) {
-    changes.push(run('systemd reads the units as they are now', ['systemctl', 'daemon-reload']));
+  const containers = input.containers.known ? input.containers.value : [];
+  const undo: Undo[] = [];
+  for (const write of early) {
+    const change = dockerWrite(write);
+    changes.push(change);
+    undo.unshift({ of: change, change: dockerWrite(undoOf(write)) });
   }
-  const undo: HostChange[] = [];
+  if (early.some((write) => write.path.startsWith('/etc/systemd/')) || input.service?.needsReload === true) {
+    const reload = run('systemd reads the units as they are now', ['systemctl', 'daemon-reload']);
+    changes.push(reload);
+    undo.push({ of: reload, change: { ...reload, why: 'systemd reads the old units' } });
+  }
   if (why.length > 0) {
-    if (facts.liveRestore === true && stops.length > 0) {
-      const reason = 'with live-restore dockerd keeps the old bridge while a container runs';
-      changes.push(run(reason, ['docker', 'stop', '--', ...stops], seconds * 1000 + 30_000));
-    }
+    const stopped = facts.liveRestore === true && stops.length > 0 ? stopContainers(stops, containers, seconds) : null;
+    if (stopped !== null) changes.push(stopped.stop);
     const forgive = run('systemd counts failed starts of before no more', ['systemctl', 'reset-failed', service]);
     const restart = (reason: string): HostChange => run(reason, ['systemctl', 'restart', service], seconds * 1000);
     const address = chosen ?? told.bip;
-    changes.push(forgive, restart(why.join('; ')), {
+    const again = restart(why.join('; '));
+    changes.push(forgive, again, {
       kind: 'wait',
       argv: ['sh', '-c', waitScript, 'sh', address ?? ''],
       seconds,
       why: address === null ? 'Docker answers' : `docker0 has ${address}`,
     });
     undo.push(
-      ...[...early].reverse().map(undoOf).map(dockerWrite),
-      run('systemd reads the old units', ['systemctl', 'daemon-reload']),
-      forgive,
-      restart('Docker starts with its old settings'),
+      { of: again, change: forgive },
+      { of: again, change: restart('Docker starts with its old settings') },
+      ...(stopped?.undo ?? []),
     );
+    if (stopped !== null && stopped.start !== null) changes.push(stopped.start);
   }
 
-  const containers = input.containers.known ? input.containers.value : [];
-  const stay = containers.filter(({ name, restartsWithDocker }) => stops.includes(name) && !restartsWithDocker);
+  const stay = stayStopped(stops, containers);
   return {
     problems,
     stops,
@@ -113,15 +119,14 @@ export function resetDocker(input: DockerResetInput): DockerReset {
       title: 'Docker: its bridge as without flannel',
       changes,
       oneAtATime: 'docker-restart',
-      undo,
+      // Without a restart nothing is put back: what is gone was to go, and the next run takes the rest.
+      ...(why.length === 0 ? {} : { undo }),
       mind: [
         ...(why.length === 0 ? [] : [`Docker on ${node} is restarted: ${why.join('; ')}`]),
         ...(stops.length === 0 ? [] : [`${stops.length} containers stop: ${some(stops)}`]),
         ...(stay.length === 0
           ? []
-          : [
-              `these stay stopped, their restart policy does not bring them back: ${some(stay.map(({ name }) => name))}`,
-            ]),
+          : [`these stay stopped, their restart policy does not bring them back: ${some(stay)}`]),
       ],
     },
   };
@@ -150,7 +155,8 @@ function writesOf({ facts, wish, taken }: DockerResetInput): {
   const modes = new Map(facts.files.map((each) => [each.path, each.mode]));
   const writes = known.map((write) => ({ ...write, mode: modes.get(write.path) ?? write.mode }));
   const json = writes.find((write) => write.path === path);
-  const rest = withoutChosen(writes, json === undefined ? facts.daemonJson.text : json.after, taken);
+  const own = json === undefined ? facts.daemonJson.text : json.after;
+  const rest = withoutChosen(writes, own, taken, facts.daemonJson.isLink === true);
   if (rest === undefined) return { writes, problems };
   const { text: before, mode } = facts.daemonJson;
   const why = json === undefined ? 'it was for one start only' : json.why;
@@ -172,12 +178,13 @@ function withoutChosen(
   writes: readonly FileWrite[],
   text: string | null,
   taken: readonly Ipv4Cidr[],
+  isLink: boolean,
 ): string | null | undefined {
   const file = readDaemonJson(text);
   if (file.kind !== 'object' || !writes.some((write) => write.path === dockerDefaults.helper)) return undefined;
   const bip = file.values.get('bip');
   if (typeof bip !== 'string' || bip !== freeBridge(text, taken)) return undefined;
-  const isMade = mergeDaemonJson({ kind: 'absent' }, { bip }).text === file.text;
+  const isMade = !isLink && mergeDaemonJson({ kind: 'absent' }, { bip }).text === file.text;
   return isMade ? null : removeFromDaemonJson(file, { bip }).text;
 }
 

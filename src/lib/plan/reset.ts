@@ -13,13 +13,13 @@ import { supervisorProgramFile } from '../net/supervisor-program';
 import { isWrittenByNetctl } from '../net/written-by-netctl';
 import { predictedSubnetEnv } from './bootstrap';
 import { dockerDefaults, dockerFiles } from './docker';
-import { dockerEnvironmentFiles, dockerFactsOf } from './docker-step';
+import { candidateOf, dockerEnvironmentFiles, dockerFactsOf } from './docker-step';
 import { type FlannelFiles, flannelFiles, flannelFilesWish } from './flannel-files';
 import { type FlannelTraces, flannelLeftovers } from './flannel-leftovers';
 import { type HostChange, type NodeStep, type SeenPath, seenSum, seenText, sha256Of } from './host-change';
 import { hostFilePaths, withoutNetctlBlock } from './host-files';
 import { masqueradePaths } from './masquerade-files';
-import { resetDocker } from './reset-docker';
+import { type DockerReset, resetDocker } from './reset-docker';
 import { type LeaseRelease, releaseLease } from './reset-lease';
 
 /** What is known of the fleet when nodes are reset. Everything of the workstation has been read. */
@@ -108,6 +108,7 @@ export function resetQuestions(
         ...dockerEnvironmentFiles,
         docker.optionsFile ?? dockerDefaults.optionsFile,
         docker.daemonJson ?? inventoryDefaults.docker.daemonJson,
+        candidateOf(docker.daemonJson ?? inventoryDefaults.docker.daemonJson),
         layout.subnetFile,
         masqueradePaths.unit,
         ...(layout.link === null ? [] : [layout.link]),
@@ -174,23 +175,30 @@ export function planReset(at: ResetNode, wish: ResetWish): ResetPlan {
   const host = hostStep(at, problems, folders);
 
   const env = found ?? foretold(at, wish, subnet);
-  const docker = resetDocker({
-    node: node.name,
-    facts: dockerFactsOf(answers, wish.inventory.docker, { path: layout.subnetFile, text: env }),
-    wish: {
-      style: wish.inventory.docker.style ?? inventoryDefaults.docker.style,
-      after: ['flanneld.service'],
-      ...(wish.inventory.docker.optionsFile === undefined ? {} : { optionsFile: wish.inventory.docker.optionsFile }),
-    },
-    docker: wish.inventory.docker,
-    containers: answers.containers,
-    service: unitOf(answers, `${wish.inventory.docker.service ?? inventoryDefaults.docker.service}.service`),
-    networks: networksOf(wish, written),
-    taken: rangesWithoutFlannel(answers, traces),
-  });
+  const { facts, refusals } = dockerFactsOf(answers, wish.inventory.docker, { path: layout.subnetFile, text: env });
+  const docker =
+    facts === null
+      ? nothingToDocker(refusals)
+      : resetDocker({
+          node: node.name,
+          facts,
+          wish: {
+            style: wish.inventory.docker.style ?? inventoryDefaults.docker.style,
+            after: ['flanneld.service'],
+            ...(wish.inventory.docker.optionsFile === undefined
+              ? {}
+              : { optionsFile: wish.inventory.docker.optionsFile }),
+          },
+          docker: wish.inventory.docker,
+          containers: answers.containers,
+          service: unitOf(answers, `${wish.inventory.docker.service ?? inventoryDefaults.docker.service}.service`),
+          networks: networksOf(wish, written),
+          taken: rangesWithoutFlannel(answers, traces),
+        });
   problems.push(...docker.problems);
-  folders.take([...docker.step.changes, ...docker.after]);
-  const programs = programStep(at, wish, flannel, docker.after, problems, folders);
+  const late = [...docker.after, ...candidateAway(at, wish)];
+  folders.take([...docker.step.changes, ...late]);
+  const programs = programStep(at, wish, flannel, late, problems, folders);
 
   const steps = [flanneld, host, docker.step, programs].filter(({ changes }) => changes.length > 0);
   const bridged = answers.containers.known
@@ -204,6 +212,26 @@ export function planReset(at: ResetNode, wish: ResetWish): ResetPlan {
     lease: wish.keepLease ? { changes: [], problems: [] } : lease,
     containers: [...new Set([...docker.stops, ...(flanneld.changes.length > 0 ? bridged : [])])],
   };
+}
+
+/** What cannot be known is left: with such a problem nothing at all is done on the node. */
+function nothingToDocker(problems: readonly Problem[]): DockerReset {
+  return {
+    step: { title: 'Docker: its bridge as without flannel', changes: [], mind: [] },
+    after: [],
+    problems,
+    stops: [],
+  };
+}
+
+/** Left by a run of bootstrap that was cut off while dockerd judged the new settings. */
+function candidateAway({ answers }: ResetNode, { inventory }: ResetWish): readonly HostChange[] {
+  const path = candidateOf(inventory.docker.daemonJson ?? inventoryDefaults.docker.daemonJson);
+  const seen = seenText(answers.texts, path);
+  if (seen?.kind !== 'file' && seen?.kind !== 'link') return [];
+  return [
+    { kind: 'remove', path, before: { kind: 'anything' }, why: 'dockerd was asked whether it takes these settings' },
+  ];
 }
 
 /** Another command's work, with its own way back, which needs the rules as they are while Docker runs. */
