@@ -500,6 +500,21 @@ const cases: Readonly<Record<PreflightCheck, readonly Case[]>> = {
       gives: [],
     },
     {
+      when: '28.1 with the way in of fix-masquerade',
+      wish: {
+        on: {
+          docker: dockerRunning('28.1.1'),
+          iptablesNft: rules(
+            dockerRules.replace(
+              '-A DOCKER-USER -j RETURN',
+              '-A DOCKER-USER -s 172.7.0.0/16 ! -i docker0 -o docker0 -m comment --comment "netctl:masquerade" -j NETCTL-OVERLAY',
+            ),
+          ),
+        },
+      },
+      gives: [],
+    },
+    {
       when: '28.2 with an accept in DOCKER-USER, and its raw rules',
       wish: {
         on: {

@@ -68,8 +68,13 @@ describe.skipIf(reason !== undefined)('fix-masquerade among others who change th
     expect(fixed.code, fixed.stdout + fixed.stderr).toBe(0);
     expect(await seenBy(lab)).toBe(own);
     expect((await node2.must('iptables -S DOCKER-USER')).split('\n')[1]).toBe(
-      '-A DOCKER-USER -s 172.7.0.0/16 ! -i docker0 -o docker0 -m comment --comment "netctl:masquerade" -j ACCEPT',
+      '-A DOCKER-USER -s 172.7.0.0/16 ! -i docker0 -o docker0 -m comment --comment "netctl:masquerade" -j NETCTL-OVERLAY',
     );
+    expect((await node2.must('iptables -S NETCTL-OVERLAY')).trim().split('\n')).toEqual([
+      '-N NETCTL-OVERLAY',
+      '-A NETCTL-OVERLAY -i docker0 -j RETURN',
+      '-A NETCTL-OVERLAY -j ACCEPT',
+    ]);
     await node2.must('systemctl restart docker && iptables -A DOCKER ! -i docker0 -o docker0 -j DROP');
     await expect.poll(() => seenBy(lab), { timeout: 20_000 }).toBe(own);
     await node2.must('iptables -F DOCKER-USER');
@@ -84,14 +89,17 @@ describe.skipIf(reason !== undefined)('fix-masquerade among others who change th
     await node1().must(
       'iptables -t nat -I POSTROUTING -s 172.7.21.0/24 -d 172.7.0.0/16 -p tcp -m statistic --mode nth --every 1 --packet 0 -j SNAT --to-source 10.4.7.21',
     );
+    const saved = '*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n';
+    await node1().must(`mkdir -p /etc/iptables && printf '${saved}' >/etc/iptables/rules.v4`);
     const before = await rulesOf(node1());
-    const failed = await netctl.run(['fix-masquerade', 'node1', '--yes']);
+    const failed = await netctl.run(['fix-masquerade', 'node1', '--save', '--yes']);
     expect(failed.code, failed.stdout + failed.stderr).toBe(5);
     expect(failed.stdout).toContain('(source-unknown)');
     expect(failed.stdout).toContain('node2 sees 10.4.7.21, not 172.7.21.254; the node was put back as it was');
     expect(await rulesOf(node1())).toEqual(before);
     expect(await node1().must('find /etc /usr/local/lib/netctl -name "*masquerade*"')).toBe('');
     expect((await node1().run('systemctl is-active netctl-masquerade')).stdout.trim()).toBe('inactive');
+    expect(await node1().must('cat /etc/iptables/rules.v4; rm -r /etc/iptables')).toBe(saved);
     await node1().must('iptables -t nat -D POSTROUTING 1');
   });
 

@@ -6,7 +6,7 @@ import {
   type ContainerBridge,
   dockerMasquerade,
   mendedMasquerade,
-  overlayAccept,
+  overlayJump,
 } from '../../src/lib/net/masquerade-rule';
 import type { MasqueradeIntent } from '../../src/lib/plan/masquerade-files';
 import {
@@ -22,19 +22,28 @@ import {
   ownRuleOf,
   pairText,
 } from '../../src/lib/plan/masquerade-rules';
-import { savedRulesText } from '../../src/lib/plan/masquerade-save';
+import { type Daemons, savedRulesText } from '../../src/lib/plan/masquerade-save';
 import { captured } from '../fact/captured';
 
 const network = range('172.7.0.0/16');
 const docker0: ContainerBridge = { device: 'docker0', subnet: range('172.7.21.0/24') };
 const second: ContainerBridge = { device: 'br-0123456789ab', subnet: range('172.7.121.0/24') };
-const intent: MasqueradeIntent = { network, bridges: [docker0], byFlannel: false, accepts: false, ipMasqBefore: null };
+const intent: MasqueradeIntent = {
+  network,
+  bridges: [docker0],
+  byFlannel: false,
+  accepts: false,
+  ipMasqBefore: null,
+  directRoutingBefore: null,
+};
 
 function range(text: string) {
   const cidr = parseIpv4Cidr(text);
   if (cidr === undefined) throw new Error(text);
   return { base: cidr.base, length: cidr.length };
 }
+
+const daemons: Daemons = { devices: new Set(), ranges: [], network, guardsLoopback: false, flannelIsSilent: false };
 
 const line = (chain: string, words: readonly string[]): string => ruleText(['-A', chain, ...words]);
 const dockers = (bridge: ContainerBridge): string => line('POSTROUTING', dockerMasquerade(bridge));
@@ -135,7 +144,7 @@ describe('mended rules', () => {
 
   it('let the network in through DOCKER-USER when that is intended, and only once', () => {
     const accepting = { ...intent, accepts: true };
-    const accept = line('DOCKER-USER', overlayAccept(docker0, network));
+    const accept = line('DOCKER-USER', overlayJump(docker0, network));
     const user = (one: FrontRules): readonly string[] =>
       one.ruleset.tables.flatMap(({ rules }) =>
         rules.filter(({ chain }) => chain === 'DOCKER-USER').map(({ words }) => ruleText(words)),
@@ -252,15 +261,15 @@ describe('texts of real machines', () => {
   });
 
   it.each(names)('%s can be saved without what daemons make, and loaded again', (name) => {
-    const saved = savedRulesText(parseIptablesSave(captured(`${name}.txt`)));
+    const saved = savedRulesText(parseIptablesSave(captured(`${name}.txt`)), daemons);
     const again = parseIptablesSave(saved);
     expect(again.strangeLines).toEqual([]);
     expect(saved).not.toMatch(/DOCKER(?!-USER)|FLANNEL|-[io] docker0|flanneld/);
-    expect(savedRulesText(again)).toBe(saved);
+    expect(savedRulesText(again, daemons)).toBe(saved);
   });
 
   it('keep the words of people in a saved file', () => {
-    const saved = savedRulesText(parseIptablesSave(captured('iptables-nft-save.txt')));
+    const saved = savedRulesText(parseIptablesSave(captured('iptables-nft-save.txt')), daemons);
     expect(saved).toContain('--log-prefix "web: "');
     expect(saved).toContain('-A f2b-sshd -s 203.0.113.7/32 -j REJECT --reject-with icmp-port-unreachable');
     expect(saved).toContain(

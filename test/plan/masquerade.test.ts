@@ -4,141 +4,26 @@ import { known, unknown } from '../../src/lib/fact/fact';
 import type { MasqueradeAnswers } from '../../src/lib/fact/masquerade-facts';
 import { parseInventory } from '../../src/lib/inventory/parse-inventory';
 import { parseIpv4Cidr } from '../../src/lib/net/cidr';
-import { parseSubnetEnv } from '../../src/lib/net/subnet-env';
 import { isWrittenByNetctl } from '../../src/lib/net/written-by-netctl';
-import { planMasquerade } from '../../src/lib/plan/masquerade';
-import { masqueradeScript, readMasqueradeScript } from '../../src/lib/plan/masquerade-files';
-import { type MasqueradePlan, type MasqueradeWish, masqueradeQuestions } from '../../src/lib/plan/masquerade-scene';
+import { type MasqueradeIntent, masqueradeScript, readMasqueradeScript } from '../../src/lib/plan/masquerade-files';
+import type { MasqueradeWish } from '../../src/lib/plan/masquerade-scene';
 import { captured } from '../fact/captured';
-import { dockerNetwork, dockerRunning, files, link, nodeSeen, process, route, rules, unit } from '../support/node-seen';
-
-const inventory = parseInventory(
-  JSON.stringify({ network: { cidr: '172.7.0.0/16' }, nodes: [{ name: 'hdss7-21', address: '10.4.7.21' }] }),
-  '/work/netctl.yaml',
-);
-const [node] = inventory.nodes;
-if (node === undefined) throw new Error('no node');
-const wish: MasqueradeWish = { inventory, network: null, method: 'auto', revert: false, save: false };
-
-const filterRules = `*filter
-:FORWARD DROP [0:0]
-:DOCKER-USER - [0:0]
-:FLANNEL-FWD - [0:0]
--A FORWARD -j DOCKER-USER
--A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
--A FORWARD -i docker0 ! -o docker0 -j ACCEPT
--A FORWARD -j FLANNEL-FWD
--A DOCKER-USER -j RETURN
--A FLANNEL-FWD -s 172.7.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT
--A FLANNEL-FWD -d 172.7.0.0/16 -m comment --comment "flanneld forward" -j ACCEPT
-COMMIT
-`;
-const dockerRule = '-A POSTROUTING -s 172.7.21.0/24 ! -o docker0 -j MASQUERADE';
-const ownRule =
-  '-A POSTROUTING -s 172.7.21.0/24 ! -d 172.7.0.0/16 ! -o docker0 -m comment --comment "netctl:masquerade" -j MASQUERADE';
-const flannelRules = [
-  '-A POSTROUTING -s 172.7.0.0/16 -d 172.7.0.0/16 -m comment --comment "flanneld masq" -j RETURN',
-  '-A POSTROUTING -s 172.7.0.0/16 ! -d 224.0.0.0/4 -m comment --comment "flanneld masq" -j MASQUERADE --random-fully',
-];
-
-function nat(...postrouting: readonly string[]): string {
-  return `*nat\n:POSTROUTING ACCEPT [0:0]\n:DOCKER - [0:0]\n${postrouting.map((line) => `${line}\n`).join('')}COMMIT\n`;
-}
-
-function subnetEnv(ipMasq: boolean, networkText = '172.7.0.0/16'): MasqueradeAnswers['subnetEnv'] {
-  const text = `FLANNEL_NETWORK=${networkText}\nFLANNEL_SUBNET=172.7.21.1/24\nFLANNEL_MTU=1500\nFLANNEL_IPMASQ=${ipMasq}\n`;
-  return known({ present: true, reading: parseSubnetEnv(text), modifiedAtSeconds: 0 });
-}
-
-const absent = (name: string) =>
-  unit(name, { isFound: false, loadState: 'not-found', activeState: 'inactive', unitFileState: '' });
-
-/** hdss7-21 of the third seed: host-gw, Docker masquerades, nothing of ours. */
-function seen(
-  change: Partial<MasqueradeAnswers> = {},
-  texts: Readonly<Record<string, string>> = {},
-): MasqueradeAnswers {
-  const { answers } = nodeSeen('10.4.7.21');
-  if (node === undefined) throw new Error('no node');
-  const asked = masqueradeQuestions(inventory, node).texts;
-  const all = files(texts);
-  const given = all.known ? all.value : new Map();
-  return {
-    docker: answers.docker,
-    networks: known([dockerNetwork('bridge', '172.7.21.0/24', 'docker0')]),
-    containers: known([]),
-    dockerProgram: answers.dockerProgram,
-    links: known([link('eth0', ['10.4.7.21/24']), link('docker0', ['172.7.21.1/24'], { kind: 'bridge' })]),
-    routes: known([
-      route('default', { via: '10.4.7.254', dev: 'eth0' }),
-      route('172.7.21.0/24', { dev: 'docker0', source: '172.7.21.1', protocol: 'kernel' }),
-      route('172.7.22.0/24', { via: '10.4.7.22', dev: 'eth0' }),
-    ]),
-    iptables: answers.iptables,
-    iptablesNft: rules(filterRules + nat(dockerRule)),
-    iptablesLegacy: known({ state: 'not-in-use' }),
-    nftTables: unknown('nft: not found'),
-    systemdVersion: known(252),
-    units: known(
-      new Map([
-        ['netctl-masquerade.service', absent('netctl-masquerade.service')],
-        ['docker.service', unit('docker.service')],
-      ]),
-    ),
-    dockerUnit: answers.dockerUnit,
-    dockerd: known([process(100, ['/usr/sbin/dockerd', '-H', 'fd://'])]),
-    subnetEnv: subnetEnv(false),
-    texts: known(new Map([...asked.map((path) => [path, known({ present: false as const })] as const), ...given])),
-    ...change,
-  };
-}
-
-function plan(answers = seen(), change: Partial<MasqueradeWish> = {}): MasqueradePlan {
-  if (node === undefined) throw new Error('no node');
-  return planMasquerade(node, answers, { ...wish, ...change });
-}
-
-const changesOf = (found: MasqueradePlan) => found.steps.flatMap(({ changes }) => changes);
-const errors = (found: MasqueradePlan) =>
-  found.problems.filter(({ severity }) => severity === 'error').map(({ code }) => code);
-const codes = (found: MasqueradePlan) => found.problems.map(({ code }) => code);
-const arrives = (found: MasqueradePlan) => found.paths.map(({ before, after }) => [before.address, after.address]);
-
-/** The node as the plan leaves it, as far as rules, files and units go. */
-function afterwards(found: MasqueradePlan, before: MasqueradeAnswers): MasqueradeAnswers {
-  const texts: Record<string, string> = {};
-  for (const change of changesOf(found)) {
-    if (change.kind === 'write') texts[change.path] = Buffer.from(change.content).toString('utf8');
-  }
-  const written = files(texts);
-  const modes = new Map(
-    changesOf(found).flatMap((change) => (change.kind === 'write' ? [[change.path, change.mode] as const] : [])),
-  );
-  const now = new Map(before.texts.known ? before.texts.value : []);
-  for (const [path, file] of written.known ? written.value : []) {
-    const mode = modes.get(path);
-    if (file.known && file.value.present && mode !== undefined) now.set(path, known({ ...file.value, mode }));
-  }
-  const chain = found.chains.find(({ table }) => table === 'nat');
-  const user = found.chains.find(({ table }) => table === 'filter');
-  const filter =
-    user === undefined ? filterRules : filterRules.replace('-A DOCKER-USER -j RETURN', user.after.join('\n'));
-  const dropIn = [...now.keys()].filter((path) => path.endsWith('zz-netctl-masquerade.conf'));
-  return {
-    ...before,
-    iptablesNft: rules(filter + nat(...(chain?.after ?? []))),
-    texts: known(now),
-    units: known(
-      new Map([
-        ['netctl-masquerade.service', unit('netctl-masquerade.service')],
-        ['docker.service', unit('docker.service')],
-      ]),
-    ),
-    dockerUnit: before.dockerUnit.known
-      ? known([...before.dockerUnit.value, ...dropIn.map((path) => ({ path, text: texts[path] ?? '' }))])
-      : before.dockerUnit,
-  };
-}
+import { dockerNetwork, dockerRunning, link, route, rules } from '../support/node-seen';
+import {
+  afterwards,
+  arrives,
+  changesOf,
+  codes,
+  dockerRule,
+  errors,
+  filterRules,
+  flannelRules,
+  nat,
+  ownRule,
+  plan,
+  seen,
+  subnetEnv,
+} from './masquerade-seen';
 
 describe('a node whose containers are seen as the node', () => {
   it('gets the narrower rule in place of Docker’s, and keeps it', () => {
@@ -238,12 +123,13 @@ describe('a node whose containers are seen as the node', () => {
   });
 
   it('is put back as it was by the undo: the unit stops first, Docker’s rule goes in before ours goes out', () => {
-    const words = plan().undo.map((change) =>
+    const undo = plan().undo.flatMap(({ changes }) => changes);
+    const words = undo.map((change) =>
       change.kind === 'run' ? change.argv.slice(0, 3).join(' ').slice(0, 40) : `${change.kind}`,
     );
     expect(words[0]).toBe('systemctl stop netctl-masquerade.service');
     expect(words.filter((word) => word === 'remove')).toHaveLength(3);
-    const scripts = plan().undo.flatMap((change) =>
+    const scripts = undo.flatMap((change) =>
       change.kind === 'run' && change.argv[0] === 'sh' ? [change.argv.join(' ')] : [],
     );
     expect(scripts).toHaveLength(2);
@@ -396,9 +282,14 @@ describe('packets that are dropped', () => {
     const incoming = found.paths.find(({ path }) => path === 'remote-to-container');
     expect([incoming?.before.kind, incoming?.after.kind]).toEqual(['dropped', 'kept']);
     expect(found.chains.find(({ chain }) => chain === 'DOCKER-USER')?.after).toEqual([
-      '-A DOCKER-USER -s 172.7.0.0/16 ! -i docker0 -o docker0 -m comment --comment "netctl:masquerade" -j ACCEPT',
+      '-A DOCKER-USER -s 172.7.0.0/16 ! -i docker0 -o docker0 -m comment --comment "netctl:masquerade" -j NETCTL-OVERLAY',
       '-A DOCKER-USER -j RETURN',
     ]);
+    expect(found.chains.find(({ chain }) => chain === 'NETCTL-OVERLAY')?.after).toEqual([
+      '-A NETCTL-OVERLAY -i docker0 -j RETURN',
+      '-A NETCTL-OVERLAY -j ACCEPT',
+    ]);
+    expect(changesOf(plan(afterwards(found, answers)))).toEqual([]);
     const [script] = changesOf(found);
     expect(
       script?.kind === 'write' ? readMasqueradeScript(Buffer.from(script.content).toString('utf8'))?.accepts : null,
@@ -477,11 +368,11 @@ describe('a revert', () => {
       'systemctl disable --now netctl-masquerade.service',
       'remove /etc/systemd/system/docker.service.d/zz-netctl-masquerade.conf',
       'remove /etc/systemd/system/netctl-masquerade.service',
-      'remove /usr/local/lib/netctl/masquerade',
       'systemctl daemon-reload',
       'iptables -w 10 -t nat -I POSTROUTING 1 -s 172.7.21.0/24 ! -o docker0 -j MASQUERADE',
       'iptables -w 10 -t nat -D POSTROUTING -s 172.7.21.0/24 ! -d 172.7.0.0/16 ! -o docker0 -m comment --comment netctl:masquerade -j MASQUERADE',
       'rm -f -- /run/netctl/masquerade.bridges /run/netctl/masquerade.lock',
+      'remove /usr/local/lib/netctl/masquerade',
     ]);
     expect(found.chains[0]?.after).toEqual([dockerRule]);
   });
@@ -492,19 +383,27 @@ describe('a revert', () => {
 });
 
 describe('the script', () => {
-  const intent = {
+  const intent: MasqueradeIntent = {
     network: { base: 0xac07_0000, length: 16 },
     bridges: [{ device: 'docker0', subnet: { base: 0xac07_1500, length: 24 } }],
     byFlannel: true,
     accepts: true,
     ipMasqBefore: 'unset',
+    directRoutingBefore: 'false',
   };
 
   it('says what it intends, and that netctl wrote it', () => {
     const text = masqueradeScript(intent);
     expect(isWrittenByNetctl(text)).toBe(true);
     expect(readMasqueradeScript(text)).toEqual(intent);
-    const plain = { ...intent, bridges: [], byFlannel: false, accepts: false, ipMasqBefore: null };
+    const plain = {
+      ...intent,
+      bridges: [],
+      byFlannel: false,
+      accepts: false,
+      ipMasqBefore: null,
+      directRoutingBefore: null,
+    };
     expect(readMasqueradeScript(masqueradeScript(plain))).toEqual(plain);
     expect(readMasqueradeScript('#!/bin/sh\nnetwork=$(reboot)\n')).toBeUndefined();
   });

@@ -7,6 +7,7 @@ import { inventoryDefaults } from '../inventory/inventory-defaults';
 import { cidrContains } from '../net/cidr';
 import { isAtLeast } from '../net/flannel-version';
 import { readDaemonJson } from '../net/json-edit';
+import { overlayChain } from '../net/masquerade-rule';
 import { fileText, installCommand, type NodeCheck, type NodeScene, notChecked, someOf, vniOf } from './preflight-scene';
 
 function rulesetOf(rules: Known<IptablesRules>): SavedRuleset | undefined {
@@ -207,7 +208,8 @@ function* drops(scene: NodeScene): ReturnType<NodeCheck> {
   ).some((rule) => {
     if (rule.chain !== 'DOCKER-USER') return false;
     const { target, source, inDevice } = readRule(rule);
-    if (target !== 'ACCEPT') return false;
+    // Our own chain accepts what comes from other nodes.
+    if (target !== 'ACCEPT' && target !== overlayChain) return false;
     const fromNetwork =
       network !== null && source?.value.family === 4 && !source.isNegated && cidrContains(source.value, network);
     const byDevice = device !== null && inDevice !== null && !inDevice.isNegated && deviceFits(inDevice.value, device);

@@ -14,6 +14,7 @@ import { carryOutFleet } from './carry-out-fleet';
 import type { NetctlCommand } from './command';
 import { type NodeProof, proofOf } from './masquerade-proof';
 import type { Hosts } from './nodes';
+import { putBack } from './put-back';
 
 /** Nodes that probe each other: all ordered pairs are tried, so that a fleet does it in groups. */
 const probedTogether = 8;
@@ -87,14 +88,11 @@ export async function fixMasquerade(
     ({ node, undo }) =>
       proofs.get(node)?.verdict === 'failed' && undo.length > 0 && done.some(({ name }) => name === node),
   );
-  const putBack = await carryOutFleet(
+  const undone = await putBack(
     command,
-    back.map(({ node, undo }) => ({
-      node,
-      steps: [{ title: 'back to what was there before', changes: undo, mind: [] }],
-    })),
+    back.map(({ node, undo }) => ({ node, steps: undo })),
     hosts,
-    { ...fleet, maxFailures: undefined },
+    fleet,
   );
   return document(
     [
@@ -103,8 +101,7 @@ export async function fixMasquerade(
         const outcome = outcomes.find(({ item }) => item.node === plan.node);
         if (outcome === undefined) return masqueradeReport(plan, stateOf(plan));
         const proof = proofs.get(plan.node) ?? null;
-        const undone = putBack.find(({ item }) => item.node === plan.node);
-        return finalReport(plan, outcome, proof, undone, again, wish);
+        return finalReport(plan, outcome, proof, undone.get(plan.node), again, wish);
       }),
     ],
     true,
@@ -115,7 +112,8 @@ function finalReport(
   plan: MasqueradePlan,
   outcome: Outcome<MasqueradePlan, void>,
   proof: NodeProof | null,
-  undone: Outcome<unknown, void> | undefined,
+  /** What could not be put back; undefined when nothing was to be. */
+  undone: readonly string[] | undefined,
   again: { readonly asked: readonly Asked[]; readonly lost: readonly LostNode[] },
   wish: MasqueradeWish,
 ): MasqueradeReport {
@@ -123,9 +121,9 @@ function finalReport(
   if (outcome.kind === 'failed') return masqueradeReport(plan, 'failed', proof, outcome.error);
   if (undone !== undefined) {
     const how =
-      undone.kind === 'done'
+      undone.length === 0
         ? 'the node was put back as it was'
-        : `and it could not be put back: ${undone.kind === 'failed' && undone.error instanceof Error ? undone.error.message : 'it was not begun'}`;
+        : `and it could not all be put back: ${undone.join('; ')}`;
     return masqueradeReport(plan, 'failed', proof, new Error(`the proof failed, ${proof?.why ?? ''}; ${how}`));
   }
   const seen = again.asked.find(({ node }) => node.name === plan.node);

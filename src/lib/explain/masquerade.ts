@@ -49,12 +49,15 @@ export const masqueradeTopics: readonly Topic[] = [
   },
   {
     code: 'nat-would-be-lost',
-    title: 'With this method containers would lose their way out',
+    title: 'Containers would lose their way out',
     exit: exitCodes.refused,
     meaning:
-      'Docker’s rule may go only where another one masquerades what leaves the network. By the rules that are there none would.',
-    causes: ['The rules of flanneld are for another network, or come after an ACCEPT.'],
-    mend: ['--method rule'],
+      'A rule that masquerades, Docker’s or with --revert ours, may go only where another one masquerades what leaves the network. By the rules that are there none would.',
+    causes: [
+      'The rules of flanneld are for another network, or come after an ACCEPT.',
+      '--revert: "ip-masq" was false before netctl, and flanneld runs without --ip-masq now.',
+    ],
+    mend: ['--method rule', '--revert: "ip-masq": true in daemon.json, or flannel: { ipMasq: true } first.'],
   },
   {
     code: 'flannel-does-not-masquerade',
@@ -79,7 +82,9 @@ export const masqueradeTopics: readonly Topic[] = [
     meaning:
       'The policy of FORWARD is DROP and no rule accepts packets for the containers. Docker sets that policy when it switches forwarding on itself; flanneld accepts the network unless it is told not to.',
     causes: ['flanneld runs without --iptables-forward-rules, or not at all.', 'A firewall set the policy.'],
-    mend: ['netctl fix-masquerade NODE puts an accept for the network into DOCKER-USER and keeps it there.'],
+    mend: [
+      'netctl fix-masquerade NODE lets the network in by DOCKER-USER, through a chain NETCTL-OVERLAY, and keeps it so. Docker’s networks of one machine stay apart.',
+    ],
   },
   {
     code: 'overlay-dropped',
@@ -132,7 +137,11 @@ export const masqueradeTopics: readonly Topic[] = [
     title: 'Something that the rules hang on could not be found out',
     exit: exitCodes.refused,
     meaning: 'Nothing is planned for a node whose rules, bridges or files are not known.',
-    causes: ['The user is not root, and ssh.sudo is not set.', 'A program is missing: iptables-save, ip, docker.'],
+    causes: [
+      'The user is not root, and ssh.sudo is not set.',
+      'A program is missing: iptables-save, ip, docker.',
+      'A table of iptables holds rules of nft, so that iptables-save does not show it.',
+    ],
     mend: ['The message names what is missing.'],
   },
   {
@@ -178,11 +187,14 @@ export const masqueradeTopics: readonly Topic[] = [
   },
   {
     code: 'saved-rules-stale',
-    title: 'The file of saved rules brings Docker’s own rule back',
+    title: 'The file of saved rules brings back a rule that is to be gone',
     meaning:
-      'Somebody saved the rules while Docker’s own was there. Whenever the file is loaded, packets to other nodes get the node’s address until the next look of netctl-masquerade.service, a few seconds later.',
-    causes: ['iptables-save was written to a file as it was.'],
-    mend: ['netctl fix-masquerade --save NODE'],
+      'Docker’s own: whenever the file is loaded, packets to other nodes get the node’s address until the next look of netctl-masquerade.service, a few seconds later. After --revert ours: nobody takes them out any more.',
+    causes: [
+      'iptables-save was written to a file as it was.',
+      '--save was given when the rules were mended, and not with --revert.',
+    ],
+    mend: ['netctl fix-masquerade --save NODE', 'netctl fix-masquerade --revert --save NODE'],
   },
   {
     code: 'revert-alone',

@@ -9,6 +9,9 @@ export interface ContainerBridge {
 /** The comment of our rules in nat POSTROUTING and in DOCKER-USER. */
 export const masqueradeComment = 'netctl:masquerade';
 
+/** The chain of our own that DOCKER-USER sends packets of the network to. Nobody else writes to it. */
+export const overlayChain = 'NETCTL-OVERLAY';
+
 const comment = ['-m', 'comment', '--comment', masqueradeComment] as const;
 
 /**
@@ -24,9 +27,17 @@ export function mendedMasquerade({ device, subnet }: ContainerBridge, network: I
   return ['-s', formatCidr(subnet), '!', '-d', formatCidr(network), '!', '-o', device, ...comment, '-j', 'MASQUERADE'];
 }
 
-/** In DOCKER-USER, which FORWARD goes through first: packets from containers of other nodes pass Docker's filter. */
-export function overlayAccept({ device }: ContainerBridge, network: Ipv4Cidr): readonly string[] {
-  return ['-s', formatCidr(network), '!', '-i', device, '-o', device, ...comment, '-j', 'ACCEPT'];
+/** In DOCKER-USER, which FORWARD goes through first: what comes to a bridge from the network is judged by our chain. */
+export function overlayJump({ device }: ContainerBridge, network: Ipv4Cidr): readonly string[] {
+  return ['-s', formatCidr(network), '!', '-i', device, '-o', device, ...comment, '-j', overlayChain];
+}
+
+/**
+ * In our chain: packets from containers of other nodes pass Docker's filter. Those from another bridge of this machine go back to
+ * DOCKER-USER, to whatever people and Docker say of them: Docker keeps its networks apart.
+ */
+export function overlayRules(localBridges: readonly string[]): readonly (readonly string[])[] {
+  return [...localBridges.map((device) => ['-i', device, '-j', 'RETURN']), ['-j', 'ACCEPT']];
 }
 
 /** Names that can stand in a script as they are. Docker makes `docker0` and `br-…`; a person may name a bridge with anything. */

@@ -1,5 +1,5 @@
 import { formatCidr, type Ipv4Cidr, parseIpv4Cidr } from '../net/cidr';
-import { type ContainerBridge, isPlainDevice, masqueradeComment } from '../net/masquerade-rule';
+import { type ContainerBridge, isPlainDevice, masqueradeComment, overlayChain } from '../net/masquerade-rule';
 import { writtenByNetctl } from '../net/written-by-netctl';
 import type { NodeFile } from './node-file';
 
@@ -22,9 +22,14 @@ export interface MasqueradeIntent {
   readonly byFlannel: boolean;
   /** Packets from containers of other nodes need an accept in DOCKER-USER. */
   readonly accepts: boolean;
-  /** What `"ip-masq"` in daemon.json was before us, as JSON; `unset` when it was not there, null when we did not touch it. */
-  readonly ipMasqBefore: string | null;
+  /** What `"ip-masq"` in daemon.json was before us; null when we did not touch it. */
+  readonly ipMasqBefore: JsonBefore | null;
+  /** The same of `"allow-direct-routing"`. */
+  readonly directRoutingBefore: JsonBefore | null;
 }
+
+/** A setting of daemon.json as it was before us; `unset` when it was not there. */
+export type JsonBefore = 'unset' | 'true' | 'false';
 
 const mark = () => writtenByNetctl('#', 'netctl fix-masquerade');
 
@@ -32,7 +37,8 @@ const mark = () => writtenByNetctl('#', 'netctl fix-masquerade');
  * Asserts what is intended, again and again with the same result, and never restores a dump. Only sh, ip and iptables are needed;
  * flock where there is one. A rule goes in before another goes out, so that containers always have their way out.
  */
-export function masqueradeScript({ network, bridges, byFlannel, accepts, ipMasqBefore }: MasqueradeIntent): string {
+export function masqueradeScript(intent: MasqueradeIntent): string {
+  const { network, bridges, byFlannel, accepts, ipMasqBefore, directRoutingBefore } = intent;
   const list = bridges.map(({ device, subnet }) => `${device}=${formatCidr(subnet)}\n`).join('');
   return `#!/bin/sh
 ${mark()}#
@@ -48,15 +54,17 @@ ${list}'
 flannel=${byFlannel ? 'yes' : 'no'}
 # yes: packets from containers of other nodes need an accept in DOCKER-USER.
 accept=${accepts ? 'yes' : 'no'}
-# "ip-masq" in daemon.json before netctl wrote it; empty when it did not.
+# "ip-masq" and "allow-direct-routing" in daemon.json before netctl wrote them; empty when it did not.
 ip_masq_before='${ipMasqBefore ?? ''}'
+direct_routing_before='${directRoutingBefore ?? ''}'
 
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 LC_ALL=C
 export PATH LC_ALL
 comment=${masqueradeComment}
+chain=${overlayChain}
 folder=/run/netctl
-wait= other= changed=0 failed=0
+wait=unknown other= changed=0 failed=0
 
 say() { echo "$*" >&2; }
 
@@ -118,10 +126,13 @@ END
 	return 1
 }
 
-# Docker's rule for PAIR (device=subnet), ours, and the accept: as words for iptables
+# From v0.25.0 on flanneld may have a table of nftables instead.
+flannel_in_nft() { nft list chain ip flannel-ipv4 postrtg 2>/dev/null | grep -q "saddr $network.*masquerade"; }
+
+# Docker's rule for PAIR (device=subnet), ours, and the way of the network's packets into our chain: as words for iptables
 docker_rule() { set -- "\${1%%=*}" "\${1#*=}"; words="-s $2 ! -o $1 -j MASQUERADE"; }
 own_rule() { set -- "\${1%%=*}" "\${1#*=}"; words="-s $2 ! -d $network ! -o $1 -m comment --comment $comment -j MASQUERADE"; }
-accept_rule() { words="-s $network ! -i $1 -o $1 -m comment --comment $comment -j ACCEPT"; }
+jump_rule() { words="-s $network ! -i $1 -o $1 -m comment --comment $comment -j $chain"; }
 
 # insert TABLE CHAIN NUMBER, of $words. Somebody may have shortened the chain since it was read.
 insert() {
@@ -134,7 +145,8 @@ insert() {
 # delete TABLE CHAIN, of $words, one of them. It may be gone already.
 delete() {
 	"$iptables" $wait -t "$1" -D "$2" $words 2>/dev/null || {
-		! "$iptables" $wait -t "$1" -C "$2" $words 2>/dev/null || failed=1
+		"$iptables" $wait -t "$1" -C "$2" $words 2>/dev/null
+		[ $? -eq 1 ] || failed=1
 		return
 	}
 	changed=$((changed + 1))
@@ -144,8 +156,8 @@ delete() {
 # masquerade IPTABLES PAIRS MORE: the pairs are to be there in any case, more only in place of Docker's rule
 masquerade() {
 	iptables=$1 wanted=$2 kept="$2 $3"
+	at=0 gone=0 dockers= seen= ours= surplus=
 	rules=$("$iptables" $wait -t nat -S POSTROUTING) || { failed=1; return; }
-	at=0 dockers= seen= ours= surplus=
 	while read -r line; do
 		case $line in "-A POSTROUTING "*) at=$((at + 1)) ;; *) continue ;; esac
 		set -- $line
@@ -172,11 +184,12 @@ END
 		# At the place of Docker's, so that what others have put before it stays before it.
 		[ $is_flannel = yes ] || has "$ours" "$pair" || {
 			own_rule "$pair"
-			insert nat POSTROUTING "\${docker##*@}" || continue
-			ours="$ours $pair"
+			insert nat POSTROUTING $((\${docker##*@} - gone)) || continue
+			ours="$ours $pair" gone=$((gone - 1))
 		}
 		docker_rule "$pair"
 		delete nat POSTROUTING
+		gone=$((gone + 1))
 	done
 	for pair in $wanted; do
 		[ $is_flannel = no ] || continue
@@ -197,25 +210,66 @@ $surplus
 END
 }
 
+# Bridges of this machine with an address in the network: what comes from them is none of our business. In $locals, after DEVICES
+local_bridges() {
+	locals="$*"
+	links=$(ip -4 -o addr show type bridge 2>/dev/null) || links=
+	while read -r _ device kind address _; do
+		[ "$kind" = inet ] && inside "$address" && ! has "$locals" "$device" && locals="$locals $device"
+	done <<END
+$links
+END
+}
+
+# Our chain as it should be. The new rules come in before the old ones, which count until the last of the new is there.
+fill() {
+	rules=$("$iptables" $wait -t filter -S "$chain" 2>/dev/null) || "$iptables" $wait -t filter -N "$chain" || return 1
+	filled="-N $chain" number=0
+	for device in $locals; do
+		filled="$filled
+-A $chain -i $device -j RETURN"
+	done
+	[ "$rules" != "$filled
+-A $chain -j ACCEPT" ] || return 0
+	for device in $locals; do
+		number=$((number + 1))
+		"$iptables" $wait -t filter -I "$chain" $number -i "$device" -j RETURN || return 1
+	done
+	number=$((number + 1))
+	"$iptables" $wait -t filter -I "$chain" $number -j ACCEPT || return 1
+	while "$iptables" $wait -t filter -D "$chain" $((number + 1)) 2>/dev/null; do :; done
+	changed=$((changed + 1))
+	say "$iptables: filled: $chain, which lets packets in that do not come from \${locals# }"
+}
+
 # let_in IPTABLES PAIRS
 let_in() {
 	iptables=$1
 	rules=$("$iptables" $wait -t filter -S DOCKER-USER 2>/dev/null) || return
 	devices=
 	[ $accept = no ] || for pair in $2; do devices="$devices \${pair%%=*}"; done
+	if [ -n "$devices" ]; then
+		local_bridges $devices
+		user=$rules
+		fill || { failed=1; return; }
+		rules=$user
+		for device in $devices; do
+			jump_rule "$device"
+			insert filter DOCKER-USER 1
+		done
+	fi
 	while read -r line; do
-		case $line in "-A DOCKER-USER -s "*" ! -i "*"--comment "*"$comment"*" -j ACCEPT") set -- $line ;; *) continue ;; esac
+		case $line in "-A DOCKER-USER -s "*" ! -i "*"--comment "*"$comment"*" -j "*) set -- $line ;; *) continue ;; esac
 		[ $# -eq 15 ] || continue
-		[ "$4" = "$network" ] && has "$devices" "$7" && continue
-		words="-s $4 ! -i $7 -o $9 -m comment --comment $comment -j ACCEPT"
+		[ "$4 \${15}" = "$network $chain" ] && has "$devices" "$7" && continue
+		words="-s $4 ! -i $7 -o $9 -m comment --comment $comment -j \${15}"
 		delete filter DOCKER-USER
 	done <<END
 $rules
 END
-	for device in $devices; do
-		accept_rule "$device"
-		insert filter DOCKER-USER 1
-	done
+	[ -z "$devices" ] && "$iptables" $wait -t filter -S "$chain" >/dev/null 2>&1 || return 0
+	"$iptables" $wait -t filter -F "$chain" && "$iptables" $wait -t filter -X "$chain" || { failed=1; return; }
+	changed=$((changed + 1))
 }
 
 # iptables locks one command, not several: two of us would both put a rule in.
@@ -235,8 +289,10 @@ assert() {
 
 assert_alone() {
 	failed=0
-	# Before 1.6.0 -w takes no number.
-	[ -n "$wait" ] || { wait='-w 10' && iptables $wait -t nat -S POSTROUTING >/dev/null 2>&1; } || wait=-w
+	# Before 1.6.0 -w takes no number, before 1.4.20 there is none.
+	if [ "$wait" = unknown ]; then
+		for wait in '-w 10' -w ''; do ! iptables $wait --version >/dev/null 2>&1 || break; done
+	fi
 	other=
 	case $(iptables --version) in
 	*nf_tables*)
@@ -250,8 +306,7 @@ assert_alone() {
 	look_at_links || return 1
 	is_flannel=no
 	if [ $flannel = yes ]; then
-		if flannel_in iptables || { [ -n "$other" ] && flannel_in "$other"; }; then is_flannel=yes
-		elif nft list chain ip flannel-ipv4 postrtg 2>/dev/null | grep -q "saddr $network.*masquerade"; then is_flannel=yes; fi
+		if flannel_in iptables || { [ -n "$other" ] && flannel_in "$other"; } || flannel_in_nft; then is_flannel=yes; fi
 	fi
 	known=
 	[ ! -r "$folder/masquerade.bridges" ] || read -r known <"$folder/masquerade.bridges" || :
@@ -271,8 +326,13 @@ assert_alone() {
 # The chains that count, as they are now.
 look() {
 	iptables $wait -t nat -S POSTROUTING
-	[ $flannel = no ] || iptables $wait -t nat -S FLANNEL-POSTRTG
-	[ $accept = no ] || iptables $wait -t filter -S DOCKER-USER
+	[ $flannel = no ] || { iptables $wait -t nat -S FLANNEL-POSTRTG; ! flannel_in_nft || echo nft; }
+	[ $accept = no ] || {
+		iptables $wait -t filter -S DOCKER-USER
+		iptables $wait -t filter -S "$chain"
+		local_bridges
+		echo "$locals"
+	}
 	[ -z "$other" ] || "$other" $wait -t nat -S POSTROUTING
 } 2>&1
 
@@ -325,12 +385,17 @@ esac
 `;
 }
 
+const jsonBefores: readonly JsonBefore[] = ['unset', 'true', 'false'];
+
 /** What an earlier script of ours intends; undefined for a text that is none. */
 export function readMasqueradeScript(text: string): MasqueradeIntent | undefined {
   const value = (name: string): string | undefined => new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1];
   const network = parseIpv4Cidr(value('network') ?? '');
   if (network === undefined || network.hostBits) return undefined;
-  const before = /^'(unset|true|false|)'$/.exec(value('ip_masq_before') ?? '')?.[1] ?? '';
+  const before = (name: string): JsonBefore | null => {
+    const text = value(name);
+    return jsonBefores.find((each) => text === `'${each}'`) ?? null;
+  };
   return {
     network: { base: network.base, length: network.length },
     bridges: (/^bridges='\n([^']*)'$/m.exec(text)?.[1] ?? '').split('\n').flatMap((line) => {
@@ -342,7 +407,8 @@ export function readMasqueradeScript(text: string): MasqueradeIntent | undefined
     }),
     byFlannel: value('flannel') === 'yes',
     accepts: value('accept') === 'yes',
-    ipMasqBefore: before === '' ? null : before,
+    ipMasqBefore: before('ip_masq_before'),
+    directRoutingBefore: before('direct_routing_before'),
   };
 }
 

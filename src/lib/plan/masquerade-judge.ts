@@ -1,7 +1,7 @@
 import { isDockerAtLeast } from '../fact/docker';
 import { rulesOfChain, tableOf } from '../fact/iptables-save';
 import { formatCidr } from '../net/cidr';
-import type { ContainerBridge } from '../net/masquerade-rule';
+import { type ContainerBridge, overlayChain } from '../net/masquerade-rule';
 import { type NodeRules, type PathScene, pathsOf } from './masquerade-paths';
 import { type FrontRules, hasChain, isRawDrop, userChain, withoutAccepts, withoutRawDrops } from './masquerade-rules';
 import { type ChainChange, type MasqueradeMethod, type PathChange, problem, type Scene } from './masquerade-scene';
@@ -170,6 +170,7 @@ export function chainChanges(before: readonly FrontRules[], after: readonly Fron
       [
         ['nat', 'POSTROUTING'],
         ['filter', userChain],
+        ['filter', overlayChain],
       ] as const
     ).flatMap(([table, chain]) => {
       const texts = ({ ruleset }: FrontRules) =>

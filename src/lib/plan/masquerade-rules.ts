@@ -8,7 +8,9 @@ import {
   dockerMasquerade,
   masqueradeComment,
   mendedMasquerade,
-  overlayAccept,
+  overlayChain,
+  overlayJump,
+  overlayRules,
 } from '../net/masquerade-rule';
 import type { MasqueradeIntent } from './masquerade-files';
 
@@ -116,8 +118,15 @@ function saved(chain: string, words: readonly string[]): SavedRule {
   return { chain, text, words: ['-A', chain, ...words], counters: null };
 }
 
-/** The rules as our script leaves them. Pure; done to its own result it changes nothing. */
-export function mendedRules(front: FrontRules, intent: MasqueradeIntent): FrontRules {
+/**
+ * The rules as our script leaves them. Pure; done to its own result it changes nothing.
+ * @param localBridges devices of this machine with an address in the network, besides those of the intent
+ */
+export function mendedRules(
+  front: FrontRules,
+  intent: MasqueradeIntent,
+  localBridges: readonly string[] = [],
+): FrontRules {
   const { network, byFlannel } = intent;
   const ours = new Set<string>();
   // In the front end that Docker does not use a rule only takes the place of an old one of Docker's, and then stays.
@@ -127,22 +136,20 @@ export function mendedRules(front: FrontRules, intent: MasqueradeIntent): FrontR
     const own = ownRuleOf(rule);
     if (own !== undefined && formatCidr(own.network) === formatCidr(network)) ours.add(pairText(own.bridge));
   }
-  const shown = new Set<string>();
+  // Of equal ones the last stays: what takes one out by its words takes the first.
+  const lasts = new Map(natRules(front).map((rule, at) => [wordsOf(rule), at] as const));
   const nat: SavedRule[] = [];
-  for (const rule of natRules(front)) {
+  for (const [at, rule] of natRules(front).entries()) {
     const docker = dockerRuleOf(rule);
     const own = ownRuleOf(rule);
     if (docker !== undefined && cidrContains(network, docker.subnet)) {
       if (byFlannel || ours.has(pairText(docker))) continue;
       ours.add(pairText(docker));
-      shown.add(pairText(docker));
       nat.push(saved(postrouting, mendedMasquerade(docker, network)));
     } else if (own !== undefined) {
       const pair = pairText(own.bridge);
       const isRight = !byFlannel && wanted.has(pair) && formatCidr(own.network) === formatCidr(network);
-      if (!isRight || shown.has(pair)) continue;
-      shown.add(pair);
-      nat.push(rule);
+      if (isRight && lasts.get(wordsOf(rule)) === at) nat.push(rule);
     } else nat.push(rule);
   }
   if (!byFlannel && front.isStandard) {
@@ -153,15 +160,46 @@ export function mendedRules(front: FrontRules, intent: MasqueradeIntent): FrontR
   const withNat = withChain(front.ruleset, 'nat', postrouting, nat);
   const user = rulesOfChain(tableOf(front.ruleset, 'filter'), userChain);
   if (!front.isStandard || !hasChain(front.ruleset, 'filter', userChain)) return { ...front, ruleset: withNat };
-  const accepts = intent.accepts
-    ? intent.bridges.map((bridge) => saved(userChain, overlayAccept(bridge, network)))
-    : [];
-  const texts = new Set(user.filter(isOwnRule).map(({ words }) => words.join('\n')));
-  const kept = user.filter(
-    (rule) => !isOwnRule(rule) || accepts.some(({ words }) => words.join('\n') === rule.words.join('\n')),
+  const jumps = intent.accepts ? intent.bridges.map((bridge) => saved(userChain, overlayJump(bridge, network))) : [];
+  const wantedJumps = new Set(jumps.map(wordsOf));
+  const letIn = user.filter((rule) => !isOwnRule(rule) || wantedJumps.has(wordsOf(rule)));
+  const there = new Set(user.map(wordsOf));
+  for (const jump of jumps) if (!there.has(wordsOf(jump))) letIn.unshift(jump);
+  const ruleset = withChain(withNat, 'filter', userChain, letIn);
+  if (jumps.length === 0) return { ...front, ruleset: withoutChain(ruleset, 'filter', overlayChain) };
+  const locals = [...new Set([...intent.bridges.map(({ device }) => device), ...localBridges])];
+  const wantedOverlay = overlayRules(locals).map((words) => saved(overlayChain, words));
+  const overlay = overlayOf(front);
+  return {
+    ...front,
+    ruleset: withChain(
+      ruleset,
+      'filter',
+      overlayChain,
+      isSameOverlay(overlay, wantedOverlay) ? overlay : wantedOverlay,
+    ),
+  };
+}
+
+function wordsOf({ words }: SavedRule): string {
+  return words.join('\n');
+}
+
+/** The rules of our own chain. */
+export function overlayOf({ ruleset }: FrontRules): readonly SavedRule[] {
+  return rulesOfChain(tableOf(ruleset, 'filter'), overlayChain);
+}
+
+/** In which order bridges are left out means nothing, as long as that comes before the accept. */
+function isSameOverlay(one: readonly SavedRule[], other: readonly SavedRule[]): boolean {
+  const sorted = (rules: readonly SavedRule[]): string => rules.slice(0, -1).map(wordsOf).sort().join('\n\n');
+  const [last, otherLast] = [one.at(-1), other.at(-1)];
+  return (
+    last !== undefined &&
+    otherLast !== undefined &&
+    isSame(last.words, otherLast.words) &&
+    sorted(one) === sorted(other)
   );
-  const added = accepts.filter(({ words }) => !texts.has(words.join('\n')));
-  return { ...front, ruleset: withChain(withNat, 'filter', userChain, [...added, ...kept]) };
 }
 
 /** The rules as Docker would have them: ours are gone, Docker's stand in their place where it masquerades that bridge. */
@@ -176,7 +214,8 @@ export function dockersRules(front: FrontRules, masqueraded: readonly ContainerB
   for (const rule of natRules(front)) {
     const own = ownRuleOf(rule);
     if (own === undefined) {
-      nat.push(rule);
+      // With our comment, and other words than we write: it goes as well.
+      if (!isOwnRule(rule)) nat.push(rule);
       continue;
     }
     const pair = pairText(own.bridge);
@@ -192,7 +231,7 @@ export function dockersRules(front: FrontRules, masqueraded: readonly ContainerB
   const user = rulesOfChain(tableOf(front.ruleset, 'filter'), userChain).filter((rule) => !isOwnRule(rule));
   const withNat = withChain(front.ruleset, 'nat', postrouting, nat);
   const ruleset = hasChain(withNat, 'filter', userChain) ? withChain(withNat, 'filter', userChain, user) : withNat;
-  return { ...front, ruleset };
+  return { ...front, ruleset: withoutChain(ruleset, 'filter', overlayChain) };
 }
 
 /** The rules without our accepts, so that it can be told whether they are needed. */
@@ -223,12 +262,21 @@ export function hasChain(ruleset: SavedRuleset, table: string, chain: string): b
   return tableOf(ruleset, table)?.chains.some(({ name }) => name === chain) === true;
 }
 
+function withoutChain(ruleset: SavedRuleset, name: string, chain: string): SavedRuleset {
+  const without = (table: SavedTable): SavedTable => ({
+    ...table,
+    chains: table.chains.filter((each) => each.name !== chain),
+    rules: table.rules.filter((rule) => rule.chain !== chain),
+  });
+  if (!hasChain(ruleset, name, chain)) return ruleset;
+  return { ...ruleset, tables: ruleset.tables.map((table) => (table.name === name ? without(table) : table)) };
+}
+
 function withChain(ruleset: SavedRuleset, name: string, chain: string, rules: readonly SavedRule[]): SavedRuleset {
-  const table: SavedTable = tableOf(ruleset, name) ?? {
-    name,
-    chains: [{ name: chain, policy: 'ACCEPT', counters: null }],
-    rules: [],
-  };
+  const found: SavedTable = tableOf(ruleset, name) ?? { name, chains: [], rules: [] };
+  const isThere = found.chains.some((each) => each.name === chain);
+  const policy = chain === overlayChain ? null : 'ACCEPT';
+  const table = isThere ? found : { ...found, chains: [...found.chains, { name: chain, policy, counters: null }] };
   const others = table.rules.filter((rule) => rule.chain !== chain);
   // Only the order within a chain means anything; iptables-save prints the chains one after the other.
   const first = table.rules.findIndex((rule) => rule.chain === chain);

@@ -1,16 +1,17 @@
+import { tableOf } from '../fact/iptables-save';
 import type { MasqueradeAnswers, MasqueradeQuestions } from '../fact/masquerade-facts';
 import type { Inventory, InventoryNode } from '../inventory/inventory';
 import { inventoryDefaults } from '../inventory/inventory-defaults';
-import { cidrContains, formatCidr, type Ipv4Cidr, parseIpv4Cidr } from '../net/cidr';
+import { cidrContains, cidrOf, formatCidr, type Ipv4Cidr, parseIpv4Cidr } from '../net/cidr';
 import { dockerdCommand, flagPlace, runningDockerd } from '../net/dockerd-flags';
 import { parseFlannelVersion } from '../net/flannel-version';
 import { formatIpv4 } from '../net/ipv4';
 import { readDaemonJson } from '../net/json-edit';
 import { type ContainerBridge, isPlainDevice } from '../net/masquerade-rule';
 import type { Problem } from '../net/problem';
-import { dockerEnvironmentFiles, dockerFactsOf } from './docker-step';
+import { dockerEnvironmentFiles, dockerSettingsOf } from './docker-step';
 import { flannelFilesWish, flannelLayout } from './flannel-files';
-import { type HostChange, type NodeStep, seenText } from './host-change';
+import { type NodeStep, seenText } from './host-change';
 import { type MasqueradeIntent, masqueradeDropIn, masqueradePaths, readMasqueradeScript } from './masquerade-files';
 import type { Carried, PathName } from './masquerade-paths';
 import { type FrontRules, flannelMasquerades } from './masquerade-rules';
@@ -61,8 +62,8 @@ export interface MasqueradePlan {
   readonly problems: readonly Problem[];
   /** Containers that stop. */
   readonly stops: readonly string[];
-  /** Puts the node back as it was, in this order. */
-  readonly undo: readonly HostChange[];
+  /** Puts the node back as it was, in this order, where the proof fails: with Docker's restart, if there is one, in a step of its own. */
+  readonly undo: readonly NodeStep[];
 }
 
 /** What has to be asked of a node. */
@@ -98,6 +99,8 @@ export interface Scene {
   /** All of Docker's bridges in the network, and those that it masquerades as it runs now. */
   readonly bridges: readonly ContainerBridge[];
   readonly masqueraded: readonly ContainerBridge[];
+  /** Devices of all bridges here with an address in the network, also of those that are not Docker's. */
+  readonly localBridges: readonly string[];
   readonly byFlannel: boolean;
   readonly earlier: MasqueradeIntent | undefined;
   readonly problems: Problem[];
@@ -115,8 +118,9 @@ export function masqueradeScene(
   const isBlind = whatIsNotKnown(answers, problems);
   if (network === null || fronts === null || isBlind) return { network, scene: null };
   holdsNode(node, network, answers, problems);
-  const bridges = bridgesIn(network, answers, wish.inventory, problems);
   const script = seenText(answers.texts, masqueradePaths.script);
+  const earlier = script?.kind === 'file' ? readMasqueradeScript(script.text ?? '') : undefined;
+  const bridges = bridgesIn(network, answers, wish.inventory, earlier, problems);
   const scene: Scene = {
     node,
     answers,
@@ -126,8 +130,9 @@ export function masqueradeScene(
     fronts,
     bridges: bridges.map(({ bridge }) => bridge),
     masqueraded: bridges.flatMap(({ bridge, isMasqueraded }) => (isMasqueraded ? [bridge] : [])),
+    localBridges: localBridgesIn(network, answers),
     byFlannel: flannelMasquerades(fronts, answers.nftTables.known ? answers.nftTables.value : [], network),
-    earlier: script?.kind === 'file' ? readMasqueradeScript(script.text ?? '') : undefined,
+    earlier,
     problems,
   };
   return { network, scene: problems.some(({ severity }) => severity === 'error') ? null : scene };
@@ -238,6 +243,19 @@ function frontsOf(answers: MasqueradeAnswers, problems: Problem[]): readonly Fro
       const ruleset =
         rules.value.state === 'read' ? rules.value.ruleset : { tables: [], incompatibleTables: [], strangeLines: [] };
       if (rules.value.state === 'read' || isStandard) found.push({ frontEnd, isStandard, ruleset });
+      // One that holds more besides what is shown is a matter of nftables, as other tables of nftables are.
+      const hidden = ruleset.incompatibleTables.filter((name) => tableOf(ruleset, name) === undefined);
+      for (const table of ['nat', 'filter'].filter((name) => hidden.includes(name))) {
+        problems.push(
+          problem(
+            'error',
+            'masquerade-unknown',
+            `iptables-${frontEnd}`,
+            `iptables-${frontEnd} cannot show its table ${table}: somebody has put rules there that only nft understands`,
+            `nft list table ip ${table}`,
+          ),
+        );
+      }
       continue;
     }
     problems.push(
@@ -258,7 +276,7 @@ function whatIsNotKnown(answers: MasqueradeAnswers, problems: Problem[]): boolea
   const say = (what: string, why: string, suggestion: string | null): void => {
     problems.push(problem('error', 'masquerade-unknown', what, `${what}: ${why}`, suggestion));
   };
-  const { systemdVersion, docker, networks, links, routes, units, texts } = answers;
+  const { systemdVersion, docker, dockerd, dockerUnit, networks, links, routes, units, texts } = answers;
   if (systemdVersion.known && systemdVersion.value === null) {
     problems.push(
       problem(
@@ -282,7 +300,7 @@ function whatIsNotKnown(answers: MasqueradeAnswers, problems: Problem[]): boolea
     );
     return true;
   }
-  for (const [what, fact] of Object.entries({ docker, networks, links, routes, units, texts })) {
+  for (const [what, fact] of Object.entries({ docker, dockerd, dockerUnit, networks, links, routes, units, texts })) {
     if (!fact.known) say(what, fact.why, null);
   }
   if (docker.known && docker.value.state === 'running' && docker.value.engine.firewallBackend === 'nftables') {
@@ -304,7 +322,7 @@ export function dockersMasq(
   answers: MasqueradeAnswers,
   { docker }: Inventory,
 ): { readonly value: boolean; readonly flag: string | null } {
-  const facts = dockerFactsOf(answers, docker, { path: '', text: null });
+  const facts = dockerSettingsOf(answers, docker);
   const written = dockerdCommand(facts.unit);
   const command = written.isDockerd || facts.cmdline === null ? written : runningDockerd(facts.cmdline);
   const flag = command.flags.findLast(({ setting }) => setting === 'ip-masq');
@@ -313,11 +331,32 @@ export function dockersMasq(
   return { value: file.kind !== 'object' || file.values.get('ip-masq') !== false, flag: null };
 }
 
+/** Would Docker masquerade its default bridge from its next start on, had we not told it to leave that to flanneld? */
+function masqueradesWithoutUs(
+  answers: MasqueradeAnswers,
+  inventory: Inventory,
+  earlier: MasqueradeIntent | undefined,
+): boolean {
+  const { value, flag } = dockersMasq(answers, inventory);
+  const before = earlier?.ipMasqBefore;
+  return value || (flag === null && (before === 'unset' || before === 'true'));
+}
+
+function localBridgesIn(network: Ipv4Cidr, { links }: MasqueradeAnswers): readonly string[] {
+  return (links.known ? links.value : []).flatMap(({ name, kind, addresses }) =>
+    kind === 'bridge' &&
+    addresses.some((each) => each.family === 4 && cidrContains(network, cidrOf(each.address, each.length)))
+      ? [name]
+      : [],
+  );
+}
+
 /** Docker's bridges with a range in the network. */
 function bridgesIn(
   network: Ipv4Cidr,
   answers: MasqueradeAnswers,
   inventory: Inventory,
+  earlier: MasqueradeIntent | undefined,
   problems: Problem[],
 ): readonly { readonly bridge: ContainerBridge; readonly isMasqueraded: boolean }[] {
   const networks = answers.networks.known ? answers.networks.value : [];
@@ -339,7 +378,8 @@ function bridgesIn(
         return [];
       }
       // The setting is that of the default bridge alone, and Docker may not have started with it yet.
-      const isMasqueraded = masquerades !== false || (name === 'bridge' && dockersMasq(answers, inventory).value);
+      const isMasqueraded =
+        masquerades !== false || (name === 'bridge' && masqueradesWithoutUs(answers, inventory, earlier));
       return [{ bridge: { device, subnet }, isMasqueraded }];
     }),
   );

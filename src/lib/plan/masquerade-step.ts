@@ -2,18 +2,21 @@ import { rulesOfChain, type SavedRule, tableOf } from '../fact/iptables-save';
 import type { MasqueradeAnswers } from '../fact/masquerade-facts';
 import { inventoryDefaults } from '../inventory/inventory-defaults';
 import { mergeDaemonJson, readDaemonJson } from '../net/json-edit';
+import { overlayChain } from '../net/masquerade-rule';
 import { isWrittenByNetctl } from '../net/written-by-netctl';
-import { fileChanges, type HostChange, type NodeStep, seenText, sha256Of, type Undo } from './host-change';
+import { fileChanges, type HostChange, type NodeStep, seenText, sha256Of, throughLink, type Undo } from './host-change';
 import {
+  type JsonBefore,
   type MasqueradeIntent,
   masqueradeDropIn,
   masqueradeFiles,
   masqueradePaths,
   masqueradeUnit,
 } from './masquerade-files';
-import { type FrontRules, userChain } from './masquerade-rules';
-import { savedRulesStep } from './masquerade-save';
+import { type FrontRules, hasChain, natRules, overlayOf, userChain } from './masquerade-rules';
+import { daemonsOf, savedRulesStep } from './masquerade-save';
 import { problem, type Scene } from './masquerade-scene';
+import { ruleEdits } from './rule-edits';
 
 export function run(why: string, argv: readonly [string, ...string[]], timeoutMs?: number): HostChange {
   return { kind: 'run', argv, why, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
@@ -22,7 +25,8 @@ export function run(why: string, argv: readonly [string, ...string[]], timeoutMs
 export interface JsonChange {
   /** Null: daemon.json is right already. */
   readonly change: Extract<HostChange, { kind: 'write' }> | null;
-  readonly ipMasqBefore: string | null;
+  readonly ipMasqBefore: JsonBefore | null;
+  readonly directRoutingBefore: JsonBefore | null;
 }
 
 export function jsonEdit(
@@ -30,8 +34,8 @@ export function jsonEdit(
   values: Parameters<typeof mergeDaemonJson>[1],
 ): JsonChange {
   const path = wish.inventory.docker.daemonJson ?? inventoryDefaults.docker.daemonJson;
-  const before = seenText(answers.texts, path);
-  const none = { change: null, ipMasqBefore: null };
+  const before = throughLink(seenText(answers.texts, path));
+  const none = { change: null, ipMasqBefore: null, directRoutingBefore: null };
   if (Object.keys(values).length === 0) return none;
   if (before === undefined || (before.kind !== 'file' && before.kind !== 'absent')) {
     problems.push(problem('error', 'masquerade-unknown', path, `${path} could not be read as a file`, null));
@@ -44,9 +48,15 @@ export function jsonEdit(
   }
   const edit = mergeDaemonJson(file, values);
   if (edit.changes.length === 0) return none;
-  const masq = edit.changes.find(({ key }) => key === 'ip-masq');
+  const was = (wanted: string): JsonBefore | null => {
+    const found = edit.changes.find(({ key }) => key === wanted);
+    if (found === undefined) return null;
+    // null counts as unset; with anything else dockerd does not start.
+    return found.from === 'true' || found.from === 'false' ? found.from : 'unset';
+  };
   return {
-    ipMasqBefore: masq === undefined ? null : (masq.from ?? 'unset'),
+    ipMasqBefore: was('ip-masq'),
+    directRoutingBefore: was('allow-direct-routing'),
     change: {
       kind: 'write',
       path,
@@ -113,17 +123,18 @@ export function fixStep(
     mind.push(`Docker on ${node} is not restarted: daemon.json counts from its next start, the rules from now`);
   }
   const wasActive = unit?.activeState === 'active';
+  const rulesUndo = fronts.flatMap((front, at) => rulesBack(front, after[at] ?? front, waitWords(answers)));
   return {
     title: 'the source address of containers',
     changes: all,
-    undo: undoOf(all, { restart, enable, assert }, wasActive, fronts, after),
+    undo: undoOf(all, { restart, enable, assert }, wasActive, rulesUndo),
     mind,
   };
 }
 
 function isSameFront(one: FrontRules, other: FrontRules): boolean {
-  const textOf = ({ ruleset }: FrontRules): string =>
-    [...rulesOfChain(tableOf(ruleset, 'nat'), 'POSTROUTING'), ...rulesOfChain(tableOf(ruleset, 'filter'), userChain)]
+  const textOf = (front: FrontRules): string =>
+    [...natRules(front), ...rulesOfChain(tableOf(front.ruleset, 'filter'), userChain), ...overlayOf(front)]
       .map(({ words }) => words.join('\n'))
       .join('\n\n');
   return textOf(one) === textOf(other);
@@ -134,8 +145,7 @@ function undoOf(
   all: readonly HostChange[],
   commands: Readonly<Record<'restart' | 'enable' | 'assert', HostChange>>,
   wasActive: boolean,
-  before: readonly FrontRules[],
-  after: readonly FrontRules[],
+  rulesUndo: readonly HostChange[],
 ): readonly Undo[] {
   const undo: Undo[] = [];
   const { restart, enable, assert } = commands;
@@ -152,80 +162,104 @@ function undoOf(
   }
   for (const change of [...all].reverse()) {
     if (change.kind !== 'write') continue;
-    const { path, mode, content, why } = change;
-    const now = { kind: 'file', sha256: sha256Of(content), mode, text: null } as const;
-    undo.push({
-      of: change,
-      change:
-        change.before.kind === 'file' && change.before.text !== null
-          ? {
-              kind: 'write',
-              path,
-              mode: change.before.mode,
-              content: Buffer.from(change.before.text),
-              before: now,
-              isSecret: false,
-              why: `takes back: ${why}`,
-            }
-          : { kind: 'remove', path, before: now, why: `takes back: ${why}` },
-    });
+    undo.push({ of: change, change: writtenBack(change) });
   }
   const reload = all.find((change) => change.kind === 'run' && change.argv[1] === 'daemon-reload');
   if (reload !== undefined) {
     undo.push({ of: reload, change: run('systemd reads the units as they were', ['systemctl', 'daemon-reload']) });
   }
-  if (all.includes(assert)) {
-    before.forEach((front, at) => {
-      for (const change of rulesBack(front, after[at] ?? front)) undo.push({ of: assert, change });
-    });
-  }
+  if (all.includes(assert)) for (const change of rulesUndo) undo.push({ of: assert, change });
   if (wasActive && all.includes(restart))
     undo.push({ of: restart, change: { ...restart, why: 'with the script of before' } });
   return undo;
 }
 
-const putScript =
-  'n=$1 p=$2 t=$3 c=$4; shift 4; "$p" -w 10 -t "$t" -C "$c" "$@" 2>/dev/null || "$p" -w 10 -t "$t" -I "$c" "$n" "$@" 2>/dev/null || "$p" -w 10 -t "$t" -I "$c" "$@"';
-const takeScript =
-  'p=$1 t=$2 c=$3; shift 3; while "$p" -w 10 -t "$t" -C "$c" "$@" 2>/dev/null; do "$p" -w 10 -t "$t" -D "$c" "$@" || exit; done';
+/**
+ * In goes one more, unless as many are there already as there are to be: somebody else may have put it back meanwhile.
+ * Somebody may have shortened the chain, too.
+ */
+const putScript = (waits: string): string =>
+  `n=$1 k=$2 p=$3 t=$4 c=$5 r=$6; shift 6
+[ "$("$p" ${waits} -t "$t" -S "$c" | grep -cxF -e "$r")" -lt "$k" ] || exit 0
+"$p" ${waits} -t "$t" -I "$c" "$n" "$@" 2>/dev/null || "$p" ${waits} -t "$t" -I "$c" "$@"`;
+
+/** Out go all of them. Only the exit code 1 says that there is none (more); any other is a failure of the question. */
+const takeScript = (waits: string): string =>
+  `p=$1 t=$2 c=$3 n=0; shift 3
+while :; do
+e=$("$p" ${waits} -t "$t" -C "$c" "$@" 2>&1); s=$?
+[ $s -ne 1 ] || exit 0
+[ $s -eq 0 ] && e=$("$p" ${waits} -t "$t" -D "$c" "$@" 2>&1) && continue
+n=$((n + 1))
+[ $n -lt 3 ] || { echo "$e" >&2; exit 1; }
+done`;
+
+const newChainScript = (waits: string): string =>
+  `"$1" ${waits} -t filter -S "$2" >/dev/null 2>&1 || "$1" ${waits} -t filter -N "$2"`;
+const noChainScript = (waits: string): string =>
+  `"$1" ${waits} -t filter -S "$2" >/dev/null 2>&1 || exit 0; "$1" ${waits} -t filter -F "$2" && "$1" ${waits} -t filter -X "$2"`;
 
 /** What was taken out goes in again at its place, then what was put in goes out. Whoever did the same meanwhile is no error. */
-function rulesBack(before: FrontRules, after: FrontRules): readonly HostChange[] {
-  const program = before.isStandard ? 'iptables' : `iptables-${before.frontEnd}`;
-  const found: HostChange[] = [];
-  for (const [table, chain] of [
-    ['nat', 'POSTROUTING'],
-    ['filter', userChain],
-  ] as const) {
-    const was = rulesOfChain(tableOf(before.ruleset, table), chain);
-    const is = rulesOfChain(tableOf(after.ruleset, table), chain);
-    const has = (rules: readonly SavedRule[], rule: SavedRule): boolean =>
-      rules.some(({ words }) => words.join('\n') === rule.words.join('\n'));
-    was.forEach((rule, at) => {
-      if (has(is, rule)) return;
-      found.push(
-        run('the rule is there again', [
-          'sh',
-          '-c',
-          putScript,
-          'sh',
-          `${at + 1}`,
-          program,
-          table,
-          chain,
-          ...rule.words.slice(2),
-        ]),
-      );
+function rulesBack(before: FrontRules, after: FrontRules, waits: readonly string[]): readonly HostChange[] {
+  const program = programOf(before);
+  const wait = waits.join(' ');
+  const edits = (table: string, chain: string): readonly HostChange[] => {
+    const rules = ({ ruleset }: FrontRules): readonly SavedRule[] => rulesOfChain(tableOf(ruleset, table), chain);
+    return ruleEdits(rules(after), rules(before)).map((edit) => {
+      const words = edit.rule.words.slice(2);
+      if (edit.kind === 'delete')
+        return run('ours is gone again', ['sh', '-c', takeScript(wait), 'sh', program, table, chain, ...words]);
+      const { number, count, rule } = edit;
+      const text = rule.text.trimEnd();
+      const place = [String(number), String(count), program, table, chain, text];
+      return run('the rule is there again', ['sh', '-c', putScript(wait), 'sh', ...place, ...words]);
     });
-    for (const rule of is) {
-      if (!has(was, rule)) {
-        found.push(
-          run('ours is gone again', ['sh', '-c', takeScript, 'sh', program, table, chain, ...rule.words.slice(2)]),
-        );
-      }
-    }
+  };
+  const [had, has] = [before, after].map(({ ruleset }) => hasChain(ruleset, 'filter', overlayChain));
+  const chain = ['sh', program, overlayChain] as const;
+  return [
+    ...(had === true && has !== true
+      ? [run('our chain is there again', ['sh', '-c', newChainScript(wait), ...chain])]
+      : []),
+    ...(had === true ? edits('filter', overlayChain) : []),
+    ...edits('nat', 'POSTROUTING'),
+    ...edits('filter', userChain),
+    ...(had !== true && has === true
+      ? [run('our chain is gone again', ['sh', '-c', noChainScript(wait), ...chain])]
+      : []),
+  ];
+}
+
+/** The program whose rules these are. */
+export function programOf({ isStandard, frontEnd }: FrontRules): string {
+  return isStandard ? 'iptables' : `iptables-${frontEnd}`;
+}
+
+/** How iptables is told to wait for others who change rules: -w came with 1.4.20, and takes a number of seconds from 1.6.0 on. */
+export function waitWords({ iptables }: MasqueradeAnswers): readonly string[] {
+  if (!iptables.known || !iptables.value.waitsForLock) return [];
+  const [major = 0, minor = 0] = (iptables.value.version ?? '').split('.').map(Number);
+  return major > 1 || minor >= 6 ? ['-w', '10'] : ['-w'];
+}
+
+type Write = Extract<HostChange, { kind: 'write' }>;
+
+/** A file as it was before we wrote it. @param bytes of that file, where its text may not say all */
+export function writtenBack({ path, mode, content, before, why }: Write, bytes: Uint8Array | null = null): HostChange {
+  const now = { kind: 'file', sha256: sha256Of(content), mode, text: null } as const;
+  if (before.kind !== 'file' || (before.text === null && bytes === null)) {
+    return { kind: 'remove', path, before: now, why: `takes back: ${why}` };
   }
-  return found;
+  const was = bytes ?? Buffer.from(before.text ?? '');
+  return {
+    kind: 'write',
+    path,
+    mode: before.mode,
+    content: was,
+    before: now,
+    isSecret: false,
+    why: `takes back: ${why}`,
+  };
 }
 
 export function containersOf({ containers }: MasqueradeAnswers): readonly string[] {
@@ -239,34 +273,18 @@ export function restartStep(scene: Scene, json: JsonChange['change']): NodeStep 
   const seconds = wish.inventory.docker.restartTimeoutSeconds ?? inventoryDefaults.docker.restartTimeoutSeconds;
   const stops = containersOf(answers);
   const restart = run('Docker drops routed packets no more', ['systemctl', 'restart', service], seconds * 1000);
-  const undo: Undo[] = [];
-  if (json?.before.kind === 'file' && json.before.text !== null) {
-    const { path, mode, content } = json;
-    const before = { kind: 'file', sha256: sha256Of(content), mode, text: null } as const;
-    undo.push(
-      {
-        of: restart,
-        change: {
-          kind: 'write',
-          path,
-          mode,
-          content: Buffer.from(json.before.text),
-          before,
-          isSecret: false,
-          why: 'takes the setting back',
-        },
-      },
-      { of: restart, change: { ...restart, why: 'Docker starts with its old settings' } },
-    );
-  }
+  const reset = run('systemd counts failed starts of before no more', ['systemctl', 'reset-failed', service]);
+  const undo: Undo[] =
+    json === null
+      ? []
+      : [writtenBack(json), reset, { ...restart, why: 'Docker starts with its old settings' }].map((change) => ({
+          of: restart,
+          change,
+        }));
   return {
     title: 'Docker lets packets in that come by a route',
     oneAtATime: 'docker-restart',
-    changes: [
-      run('systemd counts failed starts of before no more', ['systemctl', 'reset-failed', service]),
-      restart,
-      { kind: 'wait', argv: ['docker', 'info'], seconds, why: 'Docker answers' },
-    ],
+    changes: [reset, restart, { kind: 'wait', argv: ['docker', 'info'], seconds, why: 'Docker answers' }],
     undo,
     mind: [
       `Docker on ${node} is restarted: it reads allow-direct-routing at its start only`,
@@ -277,13 +295,21 @@ export function restartStep(scene: Scene, json: JsonChange['change']): NodeStep 
   };
 }
 
+/** Writes the file of rules that is loaded at boot; `undo` puts back the one that was there. */
 export function savedSteps(
-  { answers, fronts, network, problems }: Scene,
+  { answers, fronts, network, wish, problems }: Scene,
   after: readonly FrontRules[],
-): readonly NodeStep[] {
+): { readonly steps: readonly NodeStep[]; readonly undo: readonly HostChange[] } {
   const standard = after.find(({ isStandard }) => isStandard) ?? fronts[0];
-  if (standard === undefined) return [];
-  const { step, problems: more } = savedRulesStep(standard.ruleset, answers.texts, network);
+  if (standard === undefined) return { steps: [], undo: [] };
+  const daemons = daemonsOf(answers, wish.inventory, network);
+  const { step, problems: more } = savedRulesStep(standard.ruleset, answers.texts, network, daemons);
   problems.push(...more);
-  return step === null ? [] : [step];
+  if (step === null) return { steps: [], undo: [] };
+  const undo = step.changes.flatMap((change): readonly HostChange[] => {
+    if (change.kind !== 'write') return [];
+    const fact = answers.texts.known ? answers.texts.value.get(change.path) : undefined;
+    return [writtenBack(change, fact?.known === true && fact.value.present ? fact.value.bytes : null)];
+  });
+  return { steps: [step], undo };
 }

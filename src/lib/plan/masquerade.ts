@@ -2,7 +2,7 @@ import type { MasqueradeAnswers } from '../fact/masquerade-facts';
 import type { InventoryNode } from '../inventory/inventory';
 import { formatCidr } from '../net/cidr';
 import type { Problem } from '../net/problem';
-import type { HostChange, NodeStep } from './host-change';
+import type { NodeStep } from './host-change';
 import type { MasqueradeIntent } from './masquerade-files';
 import { chainChanges, dropsOf, judge, pathChanges } from './masquerade-judge';
 import { revertPlan } from './masquerade-revert';
@@ -17,7 +17,7 @@ import {
   problem,
   type Scene,
 } from './masquerade-scene';
-import { containersOf, fixStep, jsonEdit, restartStep, savedSteps } from './masquerade-step';
+import { containersOf, fixStep, jsonEdit, restartStep, savedSteps, writtenBack } from './masquerade-step';
 
 /** Pure: what must be done so that containers' own addresses arrive at other nodes, or, to revert, so that Docker decides again. */
 export function planMasquerade(node: InventoryNode, answers: MasqueradeAnswers, wish: MasqueradeWish): MasqueradePlan {
@@ -90,7 +90,7 @@ function choiceOf(scene: Scene): Choice {
 }
 
 function fixPlan(scene: Scene): MasqueradePlan {
-  const { answers, network, fronts, bridges, masqueraded, earlier, problems, node } = scene;
+  const { answers, network, fronts, bridges, masqueraded, localBridges, earlier, problems, node } = scene;
   const { method, reason } = choiceOf(scene);
   const drops = dropsOf(scene);
   const masq = dockersMasq(scene.answers, scene.wish.inventory);
@@ -114,35 +114,51 @@ function fixPlan(scene: Scene): MasqueradePlan {
     bridges: rightBridges,
     byFlannel: method === 'docker',
     accepts: drops.wantsAccept,
-    ipMasqBefore: earlier?.ipMasqBefore ?? (method === 'docker' ? json.ipMasqBefore : null),
+    ipMasqBefore: earlier?.ipMasqBefore ?? json.ipMasqBefore,
+    directRoutingBefore: earlier?.directRoutingBefore ?? json.directRoutingBefore,
   };
   const isNeeded =
     bridges.length > 0 &&
     (method === 'rule'
       ? rightBridges.length > 0 || left.length > 0
       : masqueraded.length > 0 || left.length > 0 || own.length > 0);
-  const wantsFiles = isNeeded || drops.wantsAccept || earlier !== undefined;
-  const after = wantsFiles ? fronts.map((front) => mendedRules(front, intent)) : fronts;
+  const wantsFiles = isNeeded || drops.wantsAccept || drops.wantsDirectRouting || earlier !== undefined;
+  const after = wantsFiles ? fronts.map((front) => mendedRules(front, intent, localBridges)) : fronts;
   const paths = pathChanges(scene, after, drops.wantsDirectRouting);
   judge(scene, paths, method, earlier === undefined && isNeeded && left.length === 0);
 
   const steps: NodeStep[] = [];
-  const undo: HostChange[] = [];
+  const undo: NodeStep[] = [];
   if (wantsFiles && !problems.some(({ severity }) => severity === 'error')) {
     const step = fixStep(scene, intent, json.change, after);
+    const restart = drops.wantsDirectRouting ? restartStep(scene, json.change) : null;
     if (step.changes.length > 0) {
       steps.push(step);
-      undo.push(...(step.undo ?? []).map((each) => ('of' in each ? each.change : each)));
+      // Docker is restarted only with its old daemon.json, so that goes with the restart.
+      const isLater = (of: unknown): boolean => restart !== null && of === json.change;
+      const changes = (step.undo ?? []).flatMap((each) =>
+        'of' in each ? (isLater(each.of) ? [] : [each.change]) : [each],
+      );
+      undo.push({ title: 'back to what was there before', changes, mind: [] });
     }
-    const restart = drops.wantsDirectRouting ? restartStep(scene, json.change) : null;
     if (restart !== null) {
       steps.push(restart);
-      undo.push(...restart.changes.map((change) => ({ ...change, why: 'Docker starts with its old settings' })));
+      if (json.change !== null) {
+        undo.push({
+          title: 'Docker with its old settings',
+          oneAtATime: 'docker-restart',
+          changes: [writtenBack(json.change), ...restart.changes],
+          mind: [],
+        });
+      }
     }
   }
   const stops = steps.some(({ oneAtATime }) => oneAtATime === 'docker-restart') ? containersOf(answers) : [];
-  if (scene.wish.save) steps.push(...savedSteps(scene, after));
-  else problems.push(...staleSavedRules(answers.texts, network));
+  if (scene.wish.save) {
+    const saved = savedSteps(scene, after);
+    steps.push(...saved.steps);
+    if (saved.undo.length > 0) undo.unshift({ title: 'the saved rules of before', changes: saved.undo, mind: [] });
+  } else problems.push(...staleSavedRules(answers.texts, network));
   return {
     node,
     network: formatCidr(network),
