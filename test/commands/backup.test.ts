@@ -64,6 +64,24 @@ describe.each(['v3', 'v2'] as const)('netctl backup and restore on etcd %s', (ap
     expect(await run('backup', file(), '--force')).toMatchObject({ status: 0 });
   });
 
+  it('keeps the order in which configs were replaced, so that rollback brings back the last one', async () => {
+    const texts = async () =>
+      documentOf('NetworkHistoryList', (await run('network', 'history', '-o', 'json')).stdout).items.map(
+        ({ config }) => /10\.\d+\.0\.0/.exec(config)?.[0],
+      );
+    for (let network = 6; network <= 17; network++) {
+      await run('init-network', `10.${network}.0.0/16`, '--backend', 'vxlan', '--force', '--yes');
+    }
+    const before = await texts();
+    expect(before).toHaveLength(13);
+    expect((await run('backup', file(), '--force')).status).toBe(0);
+    wipe();
+    expect((await run('restore', file(), '--yes')).status).toBe(0);
+    expect(await texts()).toEqual(before);
+    const last = await run('network', 'rollback', '--dry-run', '-o', 'json');
+    expect(documentOf('NetworkChange', last.stdout).after).toContain('10.16.0.0/16');
+  });
+
   it('brings everything back after it is lost, byte for byte, with the time that was left', async () => {
     const before = (await run('backup', '-')).stdout;
     wipe();

@@ -212,7 +212,7 @@ describe('netctl network history and rollback', () => {
         Buffer.from(
           writeHistoryRecord({
             revision,
-            config: Buffer.from(JSON.stringify({ Network: network, Backend: { Type: 'host-gw' } })),
+            config: Buffer.from(JSON.stringify({ Network: network, Backend: { Type: 'ipsec', PSK: 'a'.repeat(96) } })),
             replacedAt: '2026-01-02T03:04:05.000Z',
             replacedBy: 'a@b',
             command: 'netctl restore',
@@ -233,6 +233,7 @@ describe('netctl network history and rollback', () => {
     const twice = await cli.netctl(['network', 'rollback', current, '--yes']);
     expect(twice).toMatchObject({ status: 2, stderr: expect.stringContaining('(revision-twice;') });
     expect(twice.stderr).toContain('10.8.0.0/16');
+    expect(twice.stderr).not.toContain('a'.repeat(96));
   });
 
   it('ends by Ctrl-C at its question as by a signal, with nothing written', async () => {

@@ -178,6 +178,25 @@ describe.each(['v3', 'v2'] as const)('leases of nodes that live, on etcd %s', (a
     });
   });
 
+  it('rehome starts flanneld again also when its lock is gone after the lease was written', async () => {
+    write(['192.0.2.11', '192.0.2.2', '192.0.2.3']);
+    if (api === 'v3') {
+      expect((await run('rehome', '10.1.21.0/24', '--to', '192.0.2.11', '--yes')).status).toBe(0);
+    } else {
+      const port = Number(new URL(etcd.endpoints[0]).port);
+      // The lock, then the lease.
+      const { status } = await killedAtWrite(['subnets', 'rehome', '10.1.21.0/24', '--to', '192.0.2.11', '--yes'], 4, {
+        port,
+        home: cli.home,
+        env: { NETCTL_PREFIX: prefix },
+        instead: () => etcd.ctl(['rm', `${prefix}-netctl/lock`], { api: 2 }),
+      });
+      expect(status).toBe(0);
+    }
+    expect(at(1).told()).toEqual(['stop flanneld.service', 'start flanneld.service']);
+    expect(await leases()).toContain('10.1.21.0/24 192.0.2.11');
+  });
+
   // From here on what is planned and done does not depend on the API.
   describeOnce('reclaim', () => {
     /** Neither its machine nor its overlay answers, and there is a day left: it may live all the same. */
@@ -194,9 +213,15 @@ describe.each(['v3', 'v2'] as const)('leases of nodes that live, on etcd %s', (a
       ['a host name', '  - { name: web9, address: web9.invalid }'],
       ['an address of its management', '  - { name: web9, address: 127.0.9.9, iface: eth1, ssh: { port: 1 } }'],
       ['its former address', '  - { name: web9, address: 127.0.9.9, publicIP: 192.0.2.99, ssh: { port: 1 } }'],
+      [
+        'its former address, whose lease is still there',
+        '  - { name: web9, address: 127.0.9.9, publicIP: 192.0.2.88, ssh: { port: 1 } }',
+      ],
     ])(
       'leaves it when a node that does not answer may have it, of which the inventory knows %s',
       async (_what, line) => {
+        // Nobody has written it since the lease in question was made: its node may have moved on.
+        lease('10.1.88.0/24', '192.0.2.88', 40_000);
         silent();
         write(undefined, line);
         const item = await judge('--yes');

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { whyNoLab } from './base';
@@ -77,6 +77,19 @@ describe.skipIf(reason !== undefined)('flanneld logs in to etcd with a password'
     expect(stdout + stderr).not.toMatch(/heron|other\b/);
     expect(await lab.host('node1').must('systemctl is-active flanneld')).toBe('active\n');
     expect((await netctl.must(['node', 'status'])).stdout).toMatch(/node1 .*active/);
+  });
+
+  test('a login that is taken out of the inventory is not shown either', async () => {
+    const inventory = JSON.parse(await readFile(join(netctl.folder, 'netctl.yaml'), 'utf8')) as {
+      flannel: { etcd?: object };
+    };
+    const { etcd: login, ...rest } = inventory.flannel;
+    expect(login).toMatchObject({ user: 'flannel' });
+    await netctl.writeInventory({ ...inventory, flannel: rest });
+    const { stdout, stderr } = await netctl.must(['node', 'bootstrap', '--all', '--dry-run', '-o', 'json']);
+    await netctl.writeInventory(inventory);
+    expect(stdout).toContain('/etc/default/flanneld');
+    expect(stdout + stderr).not.toMatch(/heron|FLANNELD_ETCD_PASSWORD=/);
   });
 
   test('reset takes the file away again', async () => {

@@ -258,7 +258,7 @@ describe('containers that netctl stops itself because of live-restore', () => {
     const last = undo?.at(-1);
     expect(last).toMatchObject({
       of: { argv: ['docker', 'stop', '--', 'db', 'web', 'job'] },
-      change: { argv: ['docker', 'start', '--', 'db', 'web'] },
+      change: { argv: ['docker', 'start', '--', 'web', 'db'] },
       evenWhenStopped: true,
     });
   });

@@ -19,3 +19,16 @@ describe('a folder that ought to be on a node', () => {
     expect(changes({ kind: 'link', target: '/srv/ssl' })).toEqual([]);
   });
 });
+
+describe('a file with a password', () => {
+  const path = '/etc/default/flanneld';
+  const seen = (text: string): SeenPath => ({ kind: 'file', sha256: '', mode: 0o600, text });
+  const file = { kind: 'file', path, mode: 0o644, content: 'FLANNELD_IFACE=eth0\n', isSecret: false, why: '' } as const;
+
+  it('is not shown by the change that takes the password out', () => {
+    const [change] = fileChanges([file], () => seen('FLANNELD_ETCD_PASSWORD="heron"\n')).changes;
+    expect(change).toMatchObject({ kind: 'write', isSecret: true });
+    const [plain] = fileChanges([file], () => seen('FLANNELD_IFACE=eth1\n')).changes;
+    expect(plain).toMatchObject({ kind: 'write', isSecret: false });
+  });
+});

@@ -75,7 +75,7 @@ describe('a node whose containers are seen as the node', () => {
   it('is put right again after Docker has put its rule in, without new files', () => {
     const right = afterwards(plan(), seen());
     const found = plan({ ...right, iptablesNft: rules(filterRules + nat(dockerRule, dockerRule, ownRule)) });
-    expect(changesOf(found).map(({ kind }) => kind)).toEqual(['run']);
+    expect(changesOf(found).map(({ kind }) => kind)).toEqual(['run', 'run']);
     expect(found.chains[0]?.after).toEqual([ownRule]);
   });
 

@@ -404,7 +404,7 @@ describe('resetting a node', () => {
       'docker start -- db',
     ]);
     const [last] = (step?.undo ?? []).slice(-1);
-    expect(last).toMatchObject({ change: { argv: ['docker', 'start', '--', 'db', 'web'] }, evenWhenStopped: true });
+    expect(last).toMatchObject({ change: { argv: ['docker', 'start', '--', 'web', 'db'] }, evenWhenStopped: true });
     expect(step?.mind).toContain('these stay stopped, their restart policy does not bring them back: job');
   });
 

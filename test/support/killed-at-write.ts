@@ -3,15 +3,21 @@ import net from 'node:net';
 import { cleanEnv, node, runJs } from './built';
 
 /**
- * Runs the built netctl with etcd v2, which speaks HTTP, so that a relay in between sees each write as one request; kills it at the
+ * Runs the built netctl with etcd v2, which speaks HTTP, so that a relay in between sees each write as one request; does something at the
  * N-th moment: odd ones are just before a write reaches etcd, even ones just after etcd has answered.
- * @param etcd the port of etcd on this machine, and the home and settings of the run
+ * @param etcd the port of etcd on this machine, and the home and settings of the run; `instead` of killing netctl there something else
+ *   is done, which the answer waits for
  */
 export async function killedAtWrite(
   argv: readonly string[],
   moment: number,
-  etcd: { readonly port: number; readonly home: string; readonly env?: Readonly<Record<string, string>> },
-): Promise<{ readonly wasKilled: boolean; readonly writes: number }> {
+  etcd: {
+    readonly port: number;
+    readonly home: string;
+    readonly env?: Readonly<Record<string, string>>;
+    readonly instead?: () => void;
+  },
+): Promise<{ readonly wasKilled: boolean; readonly status: number | null; readonly writes: number }> {
   let writes = 0;
   let child: ReturnType<typeof spawn> | undefined;
   let isWrite = false;
@@ -26,8 +32,11 @@ export async function killedAtWrite(
       else far.write(chunk);
     });
     far.on('data', (chunk: Buffer) => {
-      if (isWrite && moment === 2 * writes) child?.kill('SIGKILL');
-      else near.write(chunk);
+      if (isWrite && moment === 2 * writes && etcd.instead === undefined) child?.kill('SIGKILL');
+      else {
+        if (isWrite && moment === 2 * writes) etcd.instead?.();
+        near.write(chunk);
+      }
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -36,9 +45,11 @@ export async function killedAtWrite(
   const settings = { ...etcd.env, NETCTL_ETCD_API: 'v2', NETCTL_ENDPOINTS: `http://127.0.0.1:${address.port}` };
   const run = spawn(node, [runJs, ...argv], { env: cleanEnv(etcd.home, settings), cwd: etcd.home, stdio: 'ignore' });
   child = run;
-  const signal = await new Promise((resolve) => run.once('exit', (_code, by) => resolve(by)));
+  const { status, signal } = await new Promise<{ status: number | null; signal: string | null }>((resolve) =>
+    run.once('exit', (code, by) => resolve({ status: code, signal: by })),
+  );
   await new Promise((resolve) => {
     server.close(resolve);
   });
-  return { wasKilled: signal === 'SIGKILL', writes };
+  return { wasKilled: signal === 'SIGKILL', status, writes };
 }

@@ -9,6 +9,7 @@ import { setNetwork } from '../../lib/cli/set-network';
 import { InvalidInput } from '../../lib/errors';
 import { historyPrefix } from '../../lib/net/own-keys';
 import { historyOf } from '../../lib/plan/network-history';
+import { printableConfigText } from '../../lib/view/config-text';
 
 export default class NetworkRollback extends NetctlCommand {
   static override summary = 'Brings back a network config that netctl has replaced.';
@@ -67,7 +68,7 @@ export default class NetworkRollback extends NetctlCommand {
         code: 'revision-twice',
         message: `${1 + more.length} kept configs of ${opened.prefix} have the revision ${record.revision}: some came from the backup of another etcd`,
         details: [record, ...more].map(
-          ({ config, replacedAt }) => `replaced ${replacedAt}: ${Buffer.from(config).toString('utf8')}`,
+          ({ config, replacedAt }) => `replaced ${replacedAt}: ${printableConfigText(config)}`,
         ),
         next: ['Give the one that is meant as a file: netctl init-network --file FILE'],
       });

@@ -124,16 +124,16 @@ export async function lookAtLeases(
   const heard = await listen(probed, holders, network, options);
 
   // What the inventory says of their addresses may be another than flanneld's, or a former one: each of them may be the owner.
-  const leased = new Set(all.map(({ publicIP }) => publicIP));
-  const strangers = asked.flatMap(({ node, seen }) =>
-    seen?.links.known === true || leased.has(publicIPOf(node) ?? null) ? [] : node.name,
-  );
+  const isElsewhere = elsewhereJudge(all);
+  const strangersTo = (lease: Lease): readonly string[] =>
+    asked.flatMap(({ node, seen }) => (seen?.links.known === true || isElsewhere(node, lease) ? [] : node.name));
 
   return {
     looks: bases
       .filter(({ lease }) => !left.has(lease.key))
       .map(({ lease, owner, ownerLook, elsewhere }): LeaseLook => {
         const probes = heard(lease);
+        const strangers = owner === undefined ? strangersTo(lease) : [];
         return {
           lease,
           node: owner?.name ?? null,
@@ -145,7 +145,7 @@ export async function lookAtLeases(
                 : strangers.length > 0
                   ? 'may-have-it'
                   : 'lacks-it',
-          mayBeOf: owner === undefined ? strangers : [],
+          mayBeOf: strangers,
           ttlSeconds: ttlOf(lease),
           owner: ownerLook,
           elsewhere,
@@ -158,8 +158,19 @@ export async function lookAtLeases(
 }
 
 /**
- * Owners of the leases; nodes whose address may be anybody's, because the inventory does not tell it or etcd has no lease of
- * it; and some that hold other leases, to listen from.
+ * Tells of a node whether it certainly has not the lease: its own, by the address that the inventory tells, was written when that lease
+ * was there already. A left-over of a former address nobody writes any more.
+ */
+function elsewhereJudge(all: readonly Lease[]): (node: InventoryNode, lease: Lease) => boolean {
+  const written = new Map<string, bigint>();
+  for (const { publicIP, revision } of all) {
+    if (publicIP !== null && (written.get(publicIP) ?? 0n) < BigInt(revision)) written.set(publicIP, BigInt(revision));
+  }
+  return (node, { createdRevision }) => (written.get(publicIPOf(node) ?? '') ?? 0n) > BigInt(createdRevision);
+}
+
+/**
+ * Owners of the leases; nodes whose address may be another than the inventory tells; and some that hold other leases, to listen from.
  */
 function nodesToAsk(
   nodes: readonly InventoryNode[],
@@ -169,9 +180,11 @@ function nodesToAsk(
   const wanted = new Set(candidates.map(({ publicIP }) => publicIP));
   const leased = new Set(all.map(({ publicIP }) => publicIP));
   const known = new Set(nodes.flatMap(({ publicIP }) => publicIP ?? []));
-  const isStrange = candidates.some(({ publicIP }) => publicIP === null || !known.has(publicIP));
+  const strange = candidates.filter(({ publicIP }) => publicIP === null || !known.has(publicIP));
+  const isElsewhere = elsewhereJudge(all);
   const chosen = nodes.filter(
-    ({ publicIP }) => publicIP === undefined || wanted.has(publicIP) || (isStrange && !leased.has(publicIP)),
+    (node) =>
+      node.publicIP === undefined || wanted.has(node.publicIP) || strange.some((lease) => !isElsewhere(node, lease)),
   );
   const listeners = nodes.filter((node) => !chosen.includes(node) && leased.has(node.publicIP ?? null));
   return [...chosen, ...listeners.slice(0, vantageTries)];

@@ -220,7 +220,6 @@ export async function carryOutRehome(run: RehomeRun, work: RehomeWork, stillOurs
     await execute({ title: subnet, changes: changes.filter(({ key }) => isRemoval(key)) }, run.opened.store);
     if (removal !== null) await untilGone(run.opened, [removal.key]);
     await execute({ title: subnet, changes: changes.filter(({ key }) => !isRemoval(key)) }, run.opened.store);
-    if (owner !== null) await stillOurs();
   } catch (error) {
     throw owner !== null && stops ? whileStopped(error, owner) : error;
   }

@@ -3,6 +3,7 @@ import { executeMany } from '../engine/execute-many';
 import { ChangeFailed, Refused } from '../errors';
 import type { NetworkBackup } from '../net/backup-file';
 import { etcdApiOf } from '../net/flannel-version';
+import { historyPrefix } from '../net/own-keys';
 import { planRestore, type RestorePlan, type RestoreState } from '../plan/restore';
 import { plural } from '../view/count';
 import { type NetworkRestoreReport, networkRestoreView } from '../view/network-restore';
@@ -106,7 +107,7 @@ export async function restore(
   await print(plan, 'restored');
 }
 
-/** Each group when the one before it is there: netctl's records, the leases, the config. */
+/** Each group when the one before it is there: replaced configs, netctl's other records, the leases, the config. */
 async function write(
   command: NetctlCommand,
   opened: NetworkStore,
@@ -114,13 +115,17 @@ async function write(
   stop: AbortSignal,
 ): Promise<void> {
   const whatOf = new Map(plan.items.map(({ key, what }) => [key, what]));
+  const history = historyPrefix(opened.prefix);
+  const groupOf = (key: string) => (key.startsWith(history) ? 'history' : whatOf.get(key));
   const line = progress(process.stderr, command.talkScreen, 'writing to etcd');
   let written = 0;
   const done = () => line.update(++written, plan.changes.length);
   try {
-    for (const group of ['own', 'lease', 'config'] as const) {
-      const changes = plan.changes.filter(({ key }) => whatOf.get(key) === group);
-      await uninterrupted(() => executeMany(plan.title, changes, opened.store, { atOnce: writesAtOnce, stop, done }));
+    for (const group of ['history', 'own', 'lease', 'config'] as const) {
+      const changes = plan.changes.filter(({ key }) => groupOf(key) === group);
+      // The order in which etcd got them tells which config was replaced last; it is that of their keys.
+      const atOnce = group === 'history' ? 1 : writesAtOnce;
+      await uninterrupted(() => executeMany(plan.title, changes, opened.store, { atOnce, stop, done }));
     }
   } finally {
     line.end();

@@ -177,7 +177,7 @@ export const commandTopics: readonly Topic[] = [
       'Configs that were replaced are kept with the revision that they had. A restore brings those of another etcd, whose revisions have nothing to do with those of this one.',
     causes: ['netctl restore, and changes of the network after it.'],
     mend: [
-      'netctl network history -o json shows their texts; write the one that is meant: netctl init-network --file FILE',
+      'netctl network history -o json shows their texts; write the one that is meant: netctl init-network --file FILE. A key of IPsec is hidden there and must be filled in.',
     ],
   },
   {

@@ -29,7 +29,11 @@ export function stopContainers(
     why: 'with live-restore dockerd keeps the old bridge while a container runs',
   };
   const start = (isToStart: (container: RunningContainer) => boolean, why: string): HostChange | null => {
-    const names = containers.filter((each) => stops.includes(each.name) && isToStart(each)).map(({ name }) => name);
+    // `docker ps` names the newest first; one whose network or link another needs is older, and must run before that.
+    const names = containers
+      .filter((each) => stops.includes(each.name) && isToStart(each))
+      .map(({ name }) => name)
+      .toReversed();
     // A container that does not start is its own matter: Docker has come back.
     return names.length === 0
       ? null

@@ -123,6 +123,11 @@ export function seenSum(facts: Known<ReadonlyMap<string, FileFact<FileSum>>>, pa
   return sha256 === null ? undefined : { kind: 'file', sha256, mode, text: null };
 }
 
+/** An environment file may hold the password for etcd, which is never to be shown. */
+export function holdsPassword(seen: Extract<SeenPath, { kind: 'file' }>): boolean {
+  return /PASSWORD/i.test(seen.text ?? '');
+}
+
 /** What must be done so that the files are there as wished; those that are right already are left out. */
 export function fileChanges(
   files: readonly NodeFile[],
@@ -144,7 +149,9 @@ export function fileChanges(
         const isFile = there?.kind === 'file';
         const isRight = isFile && there.sha256 === sha256Of(content) && there.mode === file.mode;
         if (!isRight) {
-          const { path, mode, isSecret, why } = file;
+          const { path, mode, why } = file;
+          // What stands there now is shown as well, and may hold the password that goes.
+          const isSecret = file.isSecret || (isFile && holdsPassword(there));
           changes.push({ kind: 'write', path, mode, content, before: isFile ? there : before, isSecret, why });
         }
         break;

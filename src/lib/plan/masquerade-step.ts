@@ -115,7 +115,7 @@ export function fixStep(
   const enable = run('the rules are kept from every boot on', ['systemctl', 'enable', masqueradeUnit]);
   if (unit?.unitFileState !== 'enabled') commands.push(enable);
   const restart = run('the rules are kept from now on', ['systemctl', 'restart', masqueradeUnit]);
-  if (changes.length > 0 || unit?.activeState !== 'active') commands.push(restart);
+  if (changes.length > 0 || isWrong || unit?.activeState !== 'active') commands.push(restart);
   const all = [...changes, ...(json === null ? [] : [json]), ...commands];
   const mind: string[] = [];
   if (isWrong) mind.push('connections that are open keep the address that they have until they end');
@@ -151,7 +151,7 @@ function undoOf(
   const { restart, enable, assert } = commands;
   const began = all.find(({ kind }) => kind === 'write') ?? all[0];
   if (began === undefined) return [];
-  if (!wasActive && all.includes(restart)) {
+  if (all.includes(restart)) {
     undo.push({ of: restart, change: run('takes back its start', ['systemctl', 'stop', masqueradeUnit]) });
   }
   if (all.includes(enable)) {

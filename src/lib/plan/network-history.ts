@@ -74,7 +74,6 @@ export function historyOf(snapshot: Snapshot): readonly HistoryRecord[] {
     const record = readHistoryRecord(value);
     if (record !== undefined) found.push({ record, stored: BigInt(revision) });
   }
-  // A restore stores them all at one revision.
   const rank = (a: bigint, b: bigint): number => (a < b ? 1 : a > b ? -1 : 0);
   found.sort((a, b) => rank(a.stored, b.stored) || rank(BigInt(a.record.revision), BigInt(b.record.revision)));
   return found.map(({ record }) => record);

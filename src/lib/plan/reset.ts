@@ -16,7 +16,15 @@ import { dockerDefaults, dockerFiles } from './docker';
 import { candidateOf, dockerEnvironmentFiles, dockerFactsOf } from './docker-step';
 import { type FlannelFiles, flannelFiles, flannelFilesWish } from './flannel-files';
 import { type FlannelTraces, flannelLeftovers } from './flannel-leftovers';
-import { type HostChange, type NodeStep, type SeenPath, seenSum, seenText, sha256Of } from './host-change';
+import {
+  type HostChange,
+  holdsPassword,
+  type NodeStep,
+  type SeenPath,
+  seenSum,
+  seenText,
+  sha256Of,
+} from './host-change';
 import { hostFilePaths, withoutNetctlBlock } from './host-files';
 import { masqueradePaths } from './masquerade-files';
 import { type DockerReset, resetDocker } from './reset-docker';
@@ -380,9 +388,8 @@ function markedFile(answers: ResetAnswers, path: string, problems: Problem[]): r
   return [];
 }
 
-/** An environment file may hold the password for etcd. */
 function hidden(before: Extract<SeenPath, { kind: 'file' }>): SeenPath {
-  return /PASSWORD/i.test(before.text ?? '') ? { ...before, text: null } : before;
+  return holdsPassword(before) ? { ...before, text: null } : before;
 }
 
 function fileLeft(path: string, why: string): Problem {
