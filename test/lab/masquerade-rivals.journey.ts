@@ -33,7 +33,10 @@ describe.skipIf(reason !== undefined)('fix-masquerade among others who change th
     // Whoever came second either finds it done or is told to run again; nothing is broken.
     expect(ends.map(({ code }) => code).filter((code) => code !== 0 && code !== 5)).toEqual([]);
     await untilMended(node1());
-    expect((await fix('--no-probe')).stdout).toMatch(/2 (unchanged|done)/);
+    const next = await fix('--no-probe');
+    expect(next.code, next.stdout + next.stderr).toBe(0);
+    // What it still had to do one of the two has told.
+    if (!next.stdout.includes('2 unchanged')) expect(ends.map(({ code }) => code)).toContain(5);
     await netctl.must(['fix-masquerade', 'node1', '--revert', '--yes']);
 
     const restarts = node1().run('for i in 1 2 3 4; do systemctl reset-failed docker; systemctl restart docker; done', {
