@@ -97,6 +97,8 @@ describe('what a machine that SSH reached has to do with a lease', () => {
   it('its flanneld is stopped, and Docker still works with the subnet', () => {
     expect(judge({ links: bridge })).toBe('uses');
     expect(judge({ subnetEnv: env('172.7.22.1/24') })).toBe('uses');
+    // Behind NAT its public IP is no address of the machine.
+    expect(judge({ subnetEnv: env('172.7.22.1/24') }, leaseOf('172.7.22.0/24', '198.51.100.7'))).toBe('uses');
   });
 
   it('its flanneld would take it again', () => {

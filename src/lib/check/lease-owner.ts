@@ -110,8 +110,9 @@ function stateOf(lease: Lease, machine: Machine): OwnerState {
     return { kind: 'other', why: `its flanneld runs and holds ${formatCidr(own)}` };
   }
 
-  if (!isItsMachine) return notItsMachine(lease);
+  // Also where the public IP is no address of the machine, as behind NAT.
   if (isSame) return { kind: 'uses', why: `flanneld does not run, and ${subnetFile} still names it` };
+  if (!isItsMachine) return notItsMachine(lease);
   if (!subnetEnv.known) return unclear(`${subnetFile} could not be read: ${subnetEnv.why}`);
   const starter = whoStarts(machine.seen);
   if (starter.kind === 'unknown') return unclear(starter.why);
