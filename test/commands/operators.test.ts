@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { takeOperatorLock } from '../../src/lib/engine/operator-lock';
+import { type TakeLock, takeOperatorLock } from '../../src/lib/engine/operator-lock';
 import { removeLeases } from '../../src/lib/engine/remove-leases';
 import { NetctlError } from '../../src/lib/errors';
 import { formatBackup, type NetworkBackup } from '../../src/lib/net/backup-file';
@@ -23,6 +23,15 @@ import { hostGw, prefix } from '../support/flannel-leases';
  */
 
 const config = '{"Network":"10.5.0.0/16","Backend":{"Type":"host-gw"}}';
+const takeAtOnce: TakeLock = {
+  breakLock: false,
+  isGone: () => false,
+  waitSeconds: 0,
+  waiting: () => {},
+  ttlSeconds: 10,
+  breaking: () => {},
+  lost: () => {},
+};
 
 function backupOf(leases: number): string {
   const backup: NetworkBackup = {
@@ -314,15 +323,7 @@ describe('an etcd of three members', () => {
             since: 'now',
             id: 'r',
           };
-          const held = await takeOperatorLock(own, prefix, mine, {
-            breakLock: false,
-            isGone: () => false,
-            waitSeconds: 0,
-            waiting: () => {},
-            ttlSeconds: 10,
-            breaking: () => {},
-            lost: () => {},
-          });
+          const held = await takeOperatorLock(own, prefix, mine, takeAtOnce);
           try {
             const snapshot = await own.snapshot(`${prefix}/`);
             const tombstones = readTombstones((await own.snapshot(tombstonesPrefix(prefix))).entries, prefix);
@@ -370,15 +371,7 @@ describe('an etcd of three members', () => {
       store,
       prefix,
       { owner: 'x', pid: 1, machine: '', version: '1', doing: 'x', since: 'x', id: 'x' },
-      {
-        breakLock: true,
-        isGone: () => false,
-        waitSeconds: 0,
-        waiting: () => {},
-        ttlSeconds: 10,
-        breaking: () => {},
-        lost: () => {},
-      },
+      { ...takeAtOnce, breakLock: true },
     );
     await expect(last).resolves.toBeDefined();
     await (await last).release();

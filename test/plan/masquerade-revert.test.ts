@@ -133,33 +133,25 @@ describe('where netctl itself has told Docker not to masquerade', () => {
     expect(found.paths.find(({ path }) => path === 'container-to-internet')?.after.kind).toBe('changed');
   });
 
+  const byFlannel = seen(
+    {
+      networks: restarted,
+      units: running,
+      subnetEnv: subnetEnv(true),
+      iptablesNft: rules(filterRules + nat(...flannelRules)),
+    },
+    texts,
+  );
+
   it('--method rule asserts our rule, though Docker makes none', () => {
-    const answers = seen(
-      {
-        networks: restarted,
-        units: running,
-        subnetEnv: subnetEnv(true),
-        iptablesNft: rules(filterRules + nat(...flannelRules)),
-      },
-      texts,
-    );
-    const found = plan(answers, { method: 'rule' });
+    const found = plan(byFlannel, { method: 'rule' });
     expect(found.chains[0]?.after).toEqual([ownRule, ...flannelRules]);
     const script = readMasqueradeScript(textOf(found, paths.script) ?? '');
     expect(script).toEqual({ ...intent, byFlannel: false });
   });
 
   it('the default method plans nothing', () => {
-    const answers = seen(
-      {
-        networks: restarted,
-        units: running,
-        subnetEnv: subnetEnv(true),
-        iptablesNft: rules(filterRules + nat(...flannelRules)),
-      },
-      texts,
-    );
-    const right = afterwards(plan(answers), answers);
+    const right = afterwards(plan(byFlannel), byFlannel);
     expect(changesOf(plan(right))).toEqual([]);
   });
 });

@@ -76,10 +76,11 @@ export async function lookAtLeases(
   const ttlOf = (lease: Lease): number | null => (lease.permanent ? null : (ttls.get(lease.key) ?? lease.ttlSeconds));
 
   const nodes = inventory?.nodes ?? [];
+  const isElsewhere = elsewhereJudge(all);
   const asked =
     inventory === undefined
       ? []
-      : await askNodes(nodesToAsk(nodes, candidates, all), inventory, network, hosts, options);
+      : await askNodes(nodesToAsk(nodes, candidates, all, isElsewhere), inventory, network, hosts, options);
   for (const { node, seen } of asked) if (seen !== null && runsForKubernetes(seen)) throw kubernetes(node.name);
 
   const bases = candidates.map((lease) => {
@@ -124,7 +125,6 @@ export async function lookAtLeases(
   const heard = await listen(probed, holders, network, options);
 
   // What the inventory says of their addresses may be another than flanneld's, or a former one: each of them may be the owner.
-  const isElsewhere = elsewhereJudge(all);
   const strangersTo = (lease: Lease): readonly string[] =>
     asked.flatMap(({ node, seen }) => (seen?.links.known === true || isElsewhere(node, lease) ? [] : node.name));
 
@@ -157,11 +157,13 @@ export async function lookAtLeases(
   };
 }
 
+type IsElsewhere = (node: InventoryNode, lease: Lease) => boolean;
+
 /**
  * Tells of a node whether it certainly has not the lease: its own, by the address that the inventory tells, was written when that lease
  * was there already. A left-over of a former address nobody writes any more.
  */
-function elsewhereJudge(all: readonly Lease[]): (node: InventoryNode, lease: Lease) => boolean {
+function elsewhereJudge(all: readonly Lease[]): IsElsewhere {
   const written = new Map<string, bigint>();
   for (const { publicIP, revision } of all) {
     if (publicIP !== null && (written.get(publicIP) ?? 0n) < BigInt(revision)) written.set(publicIP, BigInt(revision));
@@ -176,12 +178,12 @@ function nodesToAsk(
   nodes: readonly InventoryNode[],
   candidates: readonly Lease[],
   all: readonly Lease[],
+  isElsewhere: IsElsewhere,
 ): readonly InventoryNode[] {
   const wanted = new Set(candidates.map(({ publicIP }) => publicIP));
   const leased = new Set(all.map(({ publicIP }) => publicIP));
   const known = new Set(nodes.flatMap(({ publicIP }) => publicIP ?? []));
   const strange = candidates.filter(({ publicIP }) => publicIP === null || !known.has(publicIP));
-  const isElsewhere = elsewhereJudge(all);
   const chosen = nodes.filter(
     (node) =>
       node.publicIP === undefined || wanted.has(node.publicIP) || strange.some((lease) => !isElsewhere(node, lease)),

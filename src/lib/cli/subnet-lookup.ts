@@ -2,9 +2,9 @@ import { checkLeases } from '../check/leases';
 import { subnetRows } from '../check/subnet-rows';
 import { cidrsOverlap, formatCidr, type Ipv4Cidr, parseIpv4Cidr } from '../net/cidr';
 import { parseIpv4 } from '../net/ipv4';
-import { type NodeRef, nodesByPublicIP, publicIPOf } from '../net/node-ref';
+import { type NodeRef, nodesByPublicIP } from '../net/node-ref';
 import type { ReservationReading } from '../net/reservation';
-import { findLeases } from '../net/subnet-query';
+import { addressesOf, findLeases } from '../net/subnet-query';
 import type { SubnetDocument } from '../view/subnet';
 import { subnetItem } from '../view/subnet-item';
 import type { NetworkReading } from './session';
@@ -78,8 +78,7 @@ export async function lookUpSubnet(
 function publicIPsOf(query: string, nodes: readonly NodeRef[]): ReadonlySet<string> {
   const text = query.trim();
   const named = nodes.filter(({ name }) => name === text);
-  if (named.length === 0) return new Set([text]);
-  return new Set(named.flatMap((node) => [publicIPOf(node) ?? [], node.address ?? []].flat()));
+  return named.length === 0 ? new Set([text]) : addressesOf(named);
 }
 
 function rangeOf(query: string): Ipv4Cidr | undefined {

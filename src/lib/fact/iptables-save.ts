@@ -135,6 +135,11 @@ export function ruleSpecification(rule: SavedRule): readonly string[] {
   return rule.words.slice(2);
 }
 
+/** Equal for rules that say the same in the same chain, whatever their counters and quotes. */
+export function ruleKey({ words }: SavedRule): string {
+  return words.join('\n');
+}
+
 export function tableOf(ruleset: SavedRuleset, name: string): SavedTable | undefined {
   return ruleset.tables.find((table) => table.name === name);
 }

@@ -34,8 +34,7 @@ export function findLeases(query: string, leases: readonly Lease[], nodes: reado
   const text = query.trim();
   const byNode = nodes.filter((node) => node.name === text);
   if (byNode.length > 0) {
-    const addresses = new Set(byNode.flatMap((node) => [publicIPOf(node) ?? '', node.address ?? '']));
-    addresses.delete('');
+    const addresses = addressesOf(byNode);
     return leases
       .filter((lease) => lease.publicIP !== null && addresses.has(lease.publicIP))
       .map((lease) => ({ lease, by: 'node' }));
@@ -54,6 +53,11 @@ export function findLeases(query: string, leases: readonly Lease[], nodes: reado
       'Give a subnet (10.5.1.0/24), an address in one (10.5.1.17), a public IP (192.168.0.7) or the name of a node.',
     ],
   });
+}
+
+/** By which leases of these nodes are looked for. */
+export function addressesOf(nodes: readonly NodeRef[]): ReadonlySet<string> {
+  return new Set(nodes.flatMap((node) => [publicIPOf(node) ?? [], node.address ?? []].flat()));
 }
 
 function findAddress(address: number, leases: readonly Lease[]): readonly FoundLease[] {

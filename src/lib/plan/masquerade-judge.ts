@@ -3,7 +3,15 @@ import { rulesOfChain, tableOf } from '../fact/iptables-save';
 import { formatCidr } from '../net/cidr';
 import { type ContainerBridge, overlayChain } from '../net/masquerade-rule';
 import { type NodeRules, type PathScene, pathsOf } from './masquerade-paths';
-import { type FrontRules, hasChain, isRawDrop, userChain, withoutAccepts, withoutRawDrops } from './masquerade-rules';
+import {
+  chainRules,
+  type FrontRules,
+  hasChain,
+  isRawDrop,
+  userChain,
+  withoutAccepts,
+  withoutRawDrops,
+} from './masquerade-rules';
 import { type ChainChange, type MasqueradeMethod, type PathChange, problem, type Scene } from './masquerade-scene';
 
 export interface Drops {
@@ -173,8 +181,7 @@ export function chainChanges(before: readonly FrontRules[], after: readonly Fron
         ['filter', overlayChain],
       ] as const
     ).flatMap(([table, chain]) => {
-      const texts = ({ ruleset }: FrontRules) =>
-        rulesOfChain(tableOf(ruleset, table), chain).map(({ text }) => text.trimEnd());
+      const texts = (of: FrontRules) => chainRules(of, table, chain).map(({ text }) => text.trimEnd());
       const [one, other] = [texts(front), texts(then)];
       const isSame = one.length === other.length && one.every((text, line) => text === other[line]);
       if (isSame && table !== 'nat') return [];

@@ -1,4 +1,4 @@
-import { rulesOfChain, type SavedRule, tableOf } from '../fact/iptables-save';
+import { ruleSpecification } from '../fact/iptables-save';
 import { inventoryDefaults } from '../inventory/inventory-defaults';
 import { formatCidr } from '../net/cidr';
 import { type DaemonJsonValues, mergeDaemonJson, readDaemonJson, removeFromDaemonJson } from '../net/json-edit';
@@ -7,7 +7,15 @@ import { isWrittenByNetctl } from '../net/written-by-netctl';
 import { type HostChange, type NodeStep, seenText, throughLink } from './host-change';
 import { type MasqueradeIntent, masqueradeDropIn, masqueradePaths, masqueradeUnit } from './masquerade-files';
 import { chainChanges, pathChanges } from './masquerade-judge';
-import { dockersRules, type FrontRules, hasChain, isOwnRule, natRules, userChain } from './masquerade-rules';
+import {
+  chainRules,
+  dockersRules,
+  type FrontRules,
+  hasChain,
+  isOwnRule,
+  natRules,
+  userChain,
+} from './masquerade-rules';
 import { ownSavedRules } from './masquerade-save';
 import { type MasqueradePlan, type PathChange, problem, type Scene } from './masquerade-scene';
 import { programOf, run, savedSteps, waitWords } from './masquerade-step';
@@ -178,15 +186,13 @@ function rulesBackPlainly(before: FrontRules, after: FrontRules, waits: readonly
     table,
     ...words,
   ];
-  const edits = (table: string, chain: string): readonly HostChange[] => {
-    const rules = ({ ruleset }: FrontRules): readonly SavedRule[] => rulesOfChain(tableOf(ruleset, table), chain);
-    return ruleEdits(rules(before), rules(after)).map((edit) => {
-      const words = edit.rule.words.slice(2);
+  const edits = (table: string, chain: string): readonly HostChange[] =>
+    ruleEdits(chainRules(before, table, chain), chainRules(after, table, chain)).map((edit) => {
+      const words = ruleSpecification(edit.rule);
       return edit.kind === 'insert'
         ? run("Docker's rule is there again", command(table, '-I', chain, String(edit.number), ...words))
         : run('ours goes', command(table, '-D', chain, ...words));
     });
-  };
   const hasOurs = hasChain(before.ruleset, 'filter', overlayChain) && !hasChain(after.ruleset, 'filter', overlayChain);
   return [
     ...edits('nat', 'POSTROUTING'),

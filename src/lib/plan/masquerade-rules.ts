@@ -1,6 +1,14 @@
 import type { IptablesFrontEnd } from '../fact/iptables';
 import { readRule } from '../fact/iptables-rule';
-import { rulesOfChain, type SavedRule, type SavedRuleset, type SavedTable, tableOf } from '../fact/iptables-save';
+import {
+  ruleKey,
+  ruleSpecification,
+  rulesOfChain,
+  type SavedRule,
+  type SavedRuleset,
+  type SavedTable,
+  tableOf,
+} from '../fact/iptables-save';
 import type { NftTable } from '../fact/nft-tables';
 import { cidrContains, formatCidr, type Ipv4Cidr, parseIpv4Cidr } from '../net/cidr';
 import {
@@ -33,7 +41,7 @@ export function pairText({ device, subnet }: ContainerBridge): string {
 export function dockerRuleOf(rule: SavedRule): ContainerBridge | undefined {
   const [, chain, , range = '', , , device = ''] = rule.words;
   const bridge = chain === postrouting ? bridgeOf(device, range) : undefined;
-  return bridge !== undefined && isSame(rule.words.slice(2), dockerMasquerade(bridge)) ? bridge : undefined;
+  return bridge !== undefined && isSame(ruleSpecification(rule), dockerMasquerade(bridge)) ? bridge : undefined;
 }
 
 /** The bridge and the network that a mended rule of ours is about. */
@@ -44,7 +52,7 @@ export function ownRuleOf(
   const bridge = chain === postrouting ? bridgeOf(device, range) : undefined;
   const network = parseIpv4Cidr(to);
   if (bridge === undefined || network === undefined) return undefined;
-  return isSame(rule.words.slice(2), mendedMasquerade(bridge, network)) ? { bridge, network } : undefined;
+  return isSame(ruleSpecification(rule), mendedMasquerade(bridge, network)) ? { bridge, network } : undefined;
 }
 
 /** Does the rule carry our comment? */
@@ -63,8 +71,18 @@ function isSame(one: readonly string[], other: readonly string[]): boolean {
   return one.length === other.length && one.every((word, at) => word === other[at]);
 }
 
-export function natRules({ ruleset }: FrontRules): readonly SavedRule[] {
-  return rulesOfChain(tableOf(ruleset, 'nat'), postrouting);
+/** The rules of one chain of a front end, in their order. */
+export function chainRules({ ruleset }: FrontRules, table: string, chain: string): readonly SavedRule[] {
+  return rulesOfChain(tableOf(ruleset, table), chain);
+}
+
+export function natRules(front: FrontRules): readonly SavedRule[] {
+  return chainRules(front, 'nat', postrouting);
+}
+
+/** The rules of DOCKER-USER. */
+export function userRules(front: FrontRules): readonly SavedRule[] {
+  return chainRules(front, 'filter', userChain);
 }
 
 /** Docker's rules for ranges within the network, duplicates too. */
@@ -137,7 +155,7 @@ export function mendedRules(
     if (own !== undefined && formatCidr(own.network) === formatCidr(network)) ours.add(pairText(own.bridge));
   }
   // Of equal ones the last stays: what takes one out by its words takes the first.
-  const lasts = new Map(natRules(front).map((rule, at) => [wordsOf(rule), at] as const));
+  const lasts = new Map(natRules(front).map((rule, at) => [ruleKey(rule), at] as const));
   const nat: SavedRule[] = [];
   for (const [at, rule] of natRules(front).entries()) {
     const docker = dockerRuleOf(rule);
@@ -149,7 +167,7 @@ export function mendedRules(
     } else if (own !== undefined) {
       const pair = pairText(own.bridge);
       const isRight = !byFlannel && wanted.has(pair) && formatCidr(own.network) === formatCidr(network);
-      if (isRight && lasts.get(wordsOf(rule)) === at) nat.push(rule);
+      if (isRight && lasts.get(ruleKey(rule)) === at) nat.push(rule);
     } else nat.push(rule);
   }
   if (!byFlannel && front.isStandard) {
@@ -158,13 +176,13 @@ export function mendedRules(
     }
   }
   const withNat = withChain(front.ruleset, 'nat', postrouting, nat);
-  const user = rulesOfChain(tableOf(front.ruleset, 'filter'), userChain);
+  const user = userRules(front);
   if (!front.isStandard || !hasChain(front.ruleset, 'filter', userChain)) return { ...front, ruleset: withNat };
   const jumps = intent.accepts ? intent.bridges.map((bridge) => saved(userChain, overlayJump(bridge, network))) : [];
-  const wantedJumps = new Set(jumps.map(wordsOf));
-  const letIn = user.filter((rule) => !isOwnRule(rule) || wantedJumps.has(wordsOf(rule)));
-  const there = new Set(user.map(wordsOf));
-  for (const jump of jumps) if (!there.has(wordsOf(jump))) letIn.unshift(jump);
+  const wantedJumps = new Set(jumps.map(ruleKey));
+  const letIn = user.filter((rule) => !isOwnRule(rule) || wantedJumps.has(ruleKey(rule)));
+  const there = new Set(user.map(ruleKey));
+  for (const jump of jumps) if (!there.has(ruleKey(jump))) letIn.unshift(jump);
   const ruleset = withChain(withNat, 'filter', userChain, letIn);
   if (jumps.length === 0) return { ...front, ruleset: withoutChain(ruleset, 'filter', overlayChain) };
   const locals = [...new Set([...intent.bridges.map(({ device }) => device), ...localBridges])];
@@ -181,18 +199,14 @@ export function mendedRules(
   };
 }
 
-function wordsOf({ words }: SavedRule): string {
-  return words.join('\n');
-}
-
 /** The rules of our own chain. */
-export function overlayOf({ ruleset }: FrontRules): readonly SavedRule[] {
-  return rulesOfChain(tableOf(ruleset, 'filter'), overlayChain);
+export function overlayOf(front: FrontRules): readonly SavedRule[] {
+  return chainRules(front, 'filter', overlayChain);
 }
 
 /** In which order bridges are left out means nothing, as long as that comes before the accept. */
 function isSameOverlay(one: readonly SavedRule[], other: readonly SavedRule[]): boolean {
-  const sorted = (rules: readonly SavedRule[]): string => rules.slice(0, -1).map(wordsOf).sort().join('\n\n');
+  const sorted = (rules: readonly SavedRule[]): string => rules.slice(0, -1).map(ruleKey).sort().join('\n\n');
   const [last, otherLast] = [one.at(-1), other.at(-1)];
   return (
     last !== undefined &&
@@ -228,7 +242,7 @@ export function dockersRules(front: FrontRules, masqueraded: readonly ContainerB
       if (!dockers.has(pair)) nat.unshift(saved(postrouting, dockerMasquerade(bridge)));
     }
   }
-  const user = rulesOfChain(tableOf(front.ruleset, 'filter'), userChain).filter((rule) => !isOwnRule(rule));
+  const user = userRules(front).filter((rule) => !isOwnRule(rule));
   const withNat = withChain(front.ruleset, 'nat', postrouting, nat);
   const ruleset = hasChain(withNat, 'filter', userChain) ? withChain(withNat, 'filter', userChain, user) : withNat;
   return { ...front, ruleset: withoutChain(ruleset, 'filter', overlayChain) };
@@ -237,7 +251,7 @@ export function dockersRules(front: FrontRules, masqueraded: readonly ContainerB
 /** The rules without our accepts, so that it can be told whether they are needed. */
 export function withoutAccepts(front: FrontRules): FrontRules {
   if (!hasChain(front.ruleset, 'filter', userChain)) return front;
-  const user = rulesOfChain(tableOf(front.ruleset, 'filter'), userChain).filter((rule) => !isOwnRule(rule));
+  const user = userRules(front).filter((rule) => !isOwnRule(rule));
   return { ...front, ruleset: withChain(front.ruleset, 'filter', userChain, user) };
 }
 

@@ -1,4 +1,4 @@
-import { rulesOfChain, type SavedRule, tableOf } from '../fact/iptables-save';
+import { ruleKey, ruleSpecification } from '../fact/iptables-save';
 import type { MasqueradeAnswers } from '../fact/masquerade-facts';
 import { inventoryDefaults } from '../inventory/inventory-defaults';
 import { mergeDaemonJson, readDaemonJson } from '../net/json-edit';
@@ -13,7 +13,7 @@ import {
   masqueradePaths,
   masqueradeUnit,
 } from './masquerade-files';
-import { type FrontRules, hasChain, natRules, overlayOf, userChain } from './masquerade-rules';
+import { chainRules, type FrontRules, hasChain, natRules, overlayOf, userChain, userRules } from './masquerade-rules';
 import { daemonsOf, savedRulesStep } from './masquerade-save';
 import { problem, type Scene } from './masquerade-scene';
 import { ruleEdits } from './rule-edits';
@@ -134,9 +134,7 @@ export function fixStep(
 
 function isSameFront(one: FrontRules, other: FrontRules): boolean {
   const textOf = (front: FrontRules): string =>
-    [...natRules(front), ...rulesOfChain(tableOf(front.ruleset, 'filter'), userChain), ...overlayOf(front)]
-      .map(({ words }) => words.join('\n'))
-      .join('\n\n');
+    [...natRules(front), ...userRules(front), ...overlayOf(front)].map(ruleKey).join('\n\n');
   return textOf(one) === textOf(other);
 }
 
@@ -203,10 +201,9 @@ const noChainScript = (waits: string): string =>
 function rulesBack(before: FrontRules, after: FrontRules, waits: readonly string[]): readonly HostChange[] {
   const program = programOf(before);
   const wait = waits.join(' ');
-  const edits = (table: string, chain: string): readonly HostChange[] => {
-    const rules = ({ ruleset }: FrontRules): readonly SavedRule[] => rulesOfChain(tableOf(ruleset, table), chain);
-    return ruleEdits(rules(after), rules(before)).map((edit) => {
-      const words = edit.rule.words.slice(2);
+  const edits = (table: string, chain: string): readonly HostChange[] =>
+    ruleEdits(chainRules(after, table, chain), chainRules(before, table, chain)).map((edit) => {
+      const words = ruleSpecification(edit.rule);
       if (edit.kind === 'delete')
         return run('ours is gone again', ['sh', '-c', takeScript(wait), 'sh', program, table, chain, ...words]);
       const { number, count, rule } = edit;
@@ -214,7 +211,6 @@ function rulesBack(before: FrontRules, after: FrontRules, waits: readonly string
       const place = [String(number), String(count), program, table, chain, text];
       return run('the rule is there again', ['sh', '-c', putScript(wait), 'sh', ...place, ...words]);
     });
-  };
   const [had, has] = [before, after].map(({ ruleset }) => hasChain(ruleset, 'filter', overlayChain));
   const chain = ['sh', program, overlayChain] as const;
   return [

@@ -1,4 +1,4 @@
-import type { SavedRule } from '../fact/iptables-save';
+import { ruleKey, type SavedRule } from '../fact/iptables-save';
 
 /** One command on the way from a chain as it is to the chain as it is to be. */
 export type RuleEdit =
@@ -25,9 +25,9 @@ export function ruleEdits(now: readonly SavedRule[], wanted: readonly SavedRule[
     const left = new Map([...had].map(([key, count]) => [key, Math.min(count, has.get(key) ?? 0)]));
     const found = new Set<SavedRule>();
     for (const rule of rules.toReversed()) {
-      const count = left.get(keyOf(rule)) ?? 0;
+      const count = left.get(ruleKey(rule)) ?? 0;
       if (count === 0) continue;
-      left.set(keyOf(rule), count - 1);
+      left.set(ruleKey(rule), count - 1);
       found.add(rule);
     }
     return found;
@@ -45,20 +45,16 @@ export function ruleEdits(now: readonly SavedRule[], wanted: readonly SavedRule[
   const standing = new Map(had);
   return [
     ...inserts.reverse().map(({ rule, number }): RuleEdit => {
-      const count = (standing.get(keyOf(rule)) ?? 0) + 1;
-      standing.set(keyOf(rule), count);
+      const count = (standing.get(ruleKey(rule)) ?? 0) + 1;
+      standing.set(ruleKey(rule), count);
       return { kind: 'insert', rule, number, count };
     }),
     ...now.flatMap((rule): readonly RuleEdit[] => (stays.has(rule) ? [] : [{ kind: 'delete', rule }])),
   ];
 }
 
-function keyOf({ words }: SavedRule): string {
-  return words.join('\n');
-}
-
 function counts(rules: readonly SavedRule[]): ReadonlyMap<string, number> {
   const found = new Map<string, number>();
-  for (const rule of rules) found.set(keyOf(rule), (found.get(keyOf(rule)) ?? 0) + 1);
+  for (const rule of rules) found.set(ruleKey(rule), (found.get(ruleKey(rule)) ?? 0) + 1);
   return found;
 }
