@@ -1,7 +1,8 @@
 import { hasWrittenSubnet } from '../fact/has-written-subnet';
 import type { LeaseOwnerSeen } from '../fact/lease-owner-facts';
 import type { Process } from '../fact/processes';
-import { cidrContains, cidrOf, formatCidr, type Ipv4Cidr } from '../net/cidr';
+import { writtenSubnet } from '../fact/subnet-env-file';
+import { cidrContains, formatCidr, type Ipv4Cidr } from '../net/cidr';
 import { readFlanneld } from '../net/flannel-flags';
 import { cleanPrefix, defaultPrefix } from '../net/flannel-keys';
 import { formatIpv4, parseIpv4 } from '../net/ipv4';
@@ -88,8 +89,7 @@ function stateOf(lease: Lease, machine: Machine): OwnerState {
       why: `${inside.name} has ${formatIpv4(inside.address)} of it${isRunning ? ', and flanneld runs' : ''}`,
     };
   }
-  const written = subnetEnv.known && subnetEnv.value.present ? subnetEnv.value.reading.env.subnet : null;
-  const own = written === null ? null : cidrOf(written.address, written.length);
+  const own = writtenSubnet(subnetEnv);
   const isSame = own !== null && isSubnet(own, lease.subnet);
   const publicIP = lease.publicIP === null ? undefined : parseIpv4(lease.publicIP);
   const isItsMachine = addresses.some(({ address, isLoopback }) => !isLoopback && address === publicIP);

@@ -1,10 +1,10 @@
 import { survey } from '../engine/survey';
 import { NetctlError } from '../errors';
-import { subnetEnvFile } from '../fact/subnet-env-file';
+import { subnetEnvFile, writtenSubnet } from '../fact/subnet-env-file';
 import { forEachHost } from '../host/pool';
 import type { Inventory, InventoryNode } from '../inventory/inventory';
 import { inventoryDefaults } from '../inventory/inventory-defaults';
-import { cidrOf, formatCidr, type Ipv4Cidr } from '../net/cidr';
+import { formatCidr, type Ipv4Cidr } from '../net/cidr';
 import type { UnreadableLease } from '../net/lease';
 import type { ReservationReading } from '../net/reservation';
 import { readTombstones, tombstonesPrefix } from '../net/tombstone';
@@ -103,11 +103,9 @@ async function fromNodes(
         command.say(`note: ${node.name} could not be asked what subnet it had: ${why}`);
         return [];
       }
-      const env = outcome.value;
-      const had = env.known && env.value.present ? env.value.reading.env.subnet : null;
-      if (had === null || node.publicIP === undefined) return [];
-      const subnet = cidrOf(had.address, had.length);
+      const subnet = writtenSubnet(outcome.value);
       const { publicIP } = node;
+      if (subnet === null || publicIP === undefined) return [];
       return asked.flatMap((each) => (isSame(each.subnet, subnet) ? [memoryOf(each.key, 'node', publicIP)] : []));
     });
   } finally {

@@ -2,10 +2,10 @@ import { execute } from '../engine/execute';
 import { survey } from '../engine/survey';
 import { ChangeFailed, Refused } from '../errors';
 import { hasWrittenSubnet } from '../fact/has-written-subnet';
-import type { LeaseOwnerSeen } from '../fact/lease-owner-facts';
 import { routes } from '../fact/routes';
+import { writtenSubnet } from '../fact/subnet-env-file';
 import type { InventoryNode } from '../inventory/inventory';
-import { cidrOf, formatCidr, type Ipv4Cidr } from '../net/cidr';
+import { formatCidr } from '../net/cidr';
 import { parseIpv4 } from '../net/ipv4';
 import type { Problem } from '../net/problem';
 import { bridgeRoute } from '../plan/bridge-route';
@@ -144,7 +144,7 @@ export async function planRehomeRun(run: RehomeRun): Promise<RehomeWork> {
 
 /** A node works with one subnet: when its own file names another one, another one was mistyped, or `--drop` is missing. */
 function otherSubnet({ node, seen, subnetFile }: LeaseOwner, { subnet, to, drop }: RehomeWish): Problem | undefined {
-  const own = writtenSubnet(seen);
+  const own = writtenSubnet(seen.subnetEnv);
   if (own === null || isSame(own, subnet) || (drop !== null && isSame(own, drop))) return undefined;
   const [text, has] = [formatCidr(subnet), formatCidr(own)];
   return otherNode(
@@ -152,11 +152,6 @@ function otherSubnet({ node, seen, subnetFile }: LeaseOwner, { subnet, to, drop 
     `${subnetFile} on ${node.name} says that it works with ${has}, not ${text}`,
     `netctl subnets rehome ${has} --to ${to}, when that is its subnet; when it is a left-over, and its lease has ended: rm ${subnetFile} there, then run this again`,
   );
-}
-
-function writtenSubnet({ subnetEnv }: LeaseOwnerSeen): Ipv4Cidr | null {
-  const own = subnetEnv.known && subnetEnv.value.present ? subnetEnv.value.reading.env.subnet : null;
-  return own === null ? null : cidrOf(own.address, own.length);
 }
 
 /** By its new address, else by the one that it had. */
@@ -240,7 +235,7 @@ async function untilTaken({ wish, hosts }: RehomeRun, { node, subnetFile }: Leas
   const deadline = performance.now() + takeMs;
   for (;;) {
     const seen = await ask(node, subnetFile, hosts);
-    const taken = writtenSubnet(seen);
+    const taken = writtenSubnet(seen.subnetEnv);
     if (taken !== null && isSame(taken, wish.subnet) && hasWrittenSubnet(seen.flanneld, seen.subnetEnv)) return;
     if (performance.now() > deadline) {
       throw new ChangeFailed({

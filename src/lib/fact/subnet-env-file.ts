@@ -1,6 +1,7 @@
+import { cidrOf, type Ipv4Cidr } from '../net/cidr';
 import { parseSubnetEnv, type SubnetEnvReading } from '../net/subnet-env';
 import { answerText } from './answer-text';
-import { type Fact, known, unknown } from './fact';
+import { type Fact, type Known, known, unknown } from './fact';
 import { fileContents } from './files';
 
 export type SubnetEnvFile =
@@ -33,4 +34,10 @@ export function subnetEnvFile(path: string): Fact<SubnetEnvFile> {
       });
     },
   };
+}
+
+/** The subnet that the file names; null when it names none, is not there, or could not be read. */
+export function writtenSubnet(file: Known<SubnetEnvFile>): Ipv4Cidr | null {
+  const own = file.known && file.value.present ? file.value.reading.env.subnet : null;
+  return own === null ? null : cidrOf(own.address, own.length);
 }
