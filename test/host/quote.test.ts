@@ -1,12 +1,17 @@
 import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { InvalidInput } from '../../src/lib/errors';
 import { describeCommand, loginShellText, shellText } from '../../src/lib/host/quote';
+import { temporaryFolder } from '../support/built';
 
 const shells = ['sh', 'bash', 'dash', 'zsh', 'fish', 'csh', 'tcsh', 'mksh', 'busybox'].filter(
   (shell) => spawnSync(shell, shell === 'busybox' ? ['true'] : ['-c', 'true']).status === 0,
 );
+
+// fish makes folders in it.
+const home = temporaryFolder();
+afterAll(home.remove);
 
 /** Writes each word with a line end, so that NUL is the only byte that cannot come. */
 const echo = (...words: readonly string[]) => ['printf', '%s\\0', ...words] as const;
@@ -18,7 +23,7 @@ function run(
 ): { readonly code: number | null; readonly stdout: Buffer; readonly stderr: string } {
   const words = shell === 'busybox' ? ['sh', '-c', text] : ['-c', text];
   const { status, stdout, stderr } = spawnSync(shell, words, {
-    env: { PATH: process.env['PATH'], HOME: '/nonexistent' },
+    env: { PATH: process.env['PATH'], HOME: home.path },
   });
   return { code: status, stdout, stderr: stderr.toString() };
 }
